@@ -1,0 +1,119 @@
+# Carillon. `make` prints this list; `make run` and `make test` do all the set-up there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+TEMPORAL_CLI := github.com/temporalio/cli/cmd/temporal@v1.5.1
+TOOL         := go tool -modfile=tools/go.mod
+GOFLAGS      ?= -buildvcs=false
+TIMEOUT      ?= 15m# one test binary
+ROUNDS       ?= 100# kills in `make chaos`
+FUZZTIME     ?= 10s# each fuzz target in `make fuzz`
+BENCH        ?= .# which benchmarks
+ARGS         ?=# given to `carillon dev` by `make run`
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PACKAGES := ./...
+
+export GOFLAGS
+export CARILLON_TEMPORAL = $(CURDIR)/bin/temporal
+
+.PHONY: help
+help: ## Print the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## --- run
+
+.PHONY: run
+run: temporal console build ## Install what is missing, build, and start `carillon dev` (ARGS="--demo")
+	./bin/carillon dev $(ARGS)
+
+.PHONY: build
+build: ## Build bin/carillon
+	@echo "building bin/carillon (the first time this also downloads the Go modules)"
+	go build -ldflags "-X main.version=$(VERSION)" -o bin/carillon ./cmd/carillon
+
+.PHONY: temporal
+temporal: bin/temporal ## Install the Temporal CLI (its dev server) into bin/
+
+bin/temporal:
+	@echo "installing the Temporal CLI into bin/ (once; builds from source, some minutes)"
+	GOBIN=$(CURDIR)/bin go install $(TEMPORAL_CLI)
+
+# A build without the console serves one page that says so; Node is needed only here.
+.PHONY: console
+console: ## Build the web console into console/dist (needs Node)
+	@if [ ! -f console/package.json ]; then echo "no console sources here: skipped"; \
+	elif ! command -v npm >/dev/null; then echo "npm not found: building without the web console"; \
+	else $(MAKE) --no-print-directory console/dist/index.html; fi
+
+console/dist/index.html: $(shell find console -type f -not -path '*/node_modules/*' -not -path 'console/dist/*' -not -name '*.go' 2>/dev/null)
+	@echo "building the web console"
+	cd console && npm ci --no-audit --no-fund && npm run build
+	@touch $@
+
+## --- check
+
+.PHONY: check
+check: fmt vet lint test race ## Everything a change must pass: fmt vet lint test race
+
+.PHONY: fmt
+fmt: ## Format the Go files (gofumpt, import order)
+	$(TOOL) golangci-lint fmt
+
+.PHONY: vet
+vet: ## go vet
+	go vet $(PACKAGES)
+
+.PHONY: lint
+lint: ## golangci-lint, workflowcheck, gofumpt
+	$(TOOL) golangci-lint run $(PACKAGES)
+	$(TOOL) workflowcheck -config tools/workflowcheck.yaml ./workflows/...
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: test
+test: temporal ## Run the tests
+	go test -timeout $(TIMEOUT) $(PACKAGES)
+	cd deploy && go test ./...
+
+.PHONY: race
+race: temporal ## Run the tests under the race detector
+	go test -race -timeout $(TIMEOUT) $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@for package in $$(go list $(PACKAGES)); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; \
+	done
+
+.PHONY: chaos
+chaos: temporal ## Kill worker, server and store at random ROUNDS (100) times; nothing lost, nothing sent twice
+	ROUNDS=$(ROUNDS) go test -tags chaos -run TestChaos -count=1 -timeout 60m ./e2e/...
+
+.PHONY: bench
+bench: temporal ## Run the benchmarks (BENCH=. chooses)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
+
+.PHONY: histories
+histories: temporal ## Record the workflow histories again that the replay tests use
+	CARILLON_RECORD=1 go test -run TestRecord -count=1 -timeout 10m ./e2e/...
+
+## --- deploy
+
+.PHONY: up
+up: .env ## Start everything with Docker Compose (docs/deploy.md)
+	docker compose up --build --detach --wait
+
+# Secrets are hexadecimal: they stand in a URL unescaped.
+.env:
+	@echo "writing new secrets into .env: keep it, the database cannot be read without them"
+	@umask 077; for name in POSTGRES_PASSWORD TEMPORAL_DB_PASSWORD CARILLON_DB_PASSWORD CARILLON_SECRET_KEY CARILLON_ADMIN_KEY; do \
+	  echo "$$name=$$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')"; done > $@
+
+.PHONY: down
+down: ## Stop it; the data stays in its volumes
+	docker compose down

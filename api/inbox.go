@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"carillon/campaign"
+	"carillon/store"
+)
+
+// inbox is where people take over from agents, and where channel human lands.
+func (s *Server) inbox(g huma.API) {
+	op(s, g, http.MethodGet, "/inbox", "List sessions that wait for a person", Viewer,
+		func(ctx context.Context, in *struct{ Page }) (*listed[campaign.Session], error) {
+			l, err := s.Store.Sessions(ctx, store.SessionFilter{WaitingForPerson: true}, in.store())
+			return listAs(l, showSession), err
+		})
+	op(s, g, http.MethodGet, "/unmatched", "List unmatched messages", Viewer,
+		func(ctx context.Context, in *struct{ Page }) (*listed[store.Unmatched], error) {
+			l, err := s.Store.UnmatchedEvents(ctx, in.store())
+			return listOf(l), err
+		}, describe("What came for a contact that could not take it any more."))
+	op(s, g, http.MethodPost, "/sessions/{id}/claim", "Claim session", Operator, s.claim,
+		describe("Says that you handle it. 409 if somebody else does."))
+	op(s, g, http.MethodPost, "/sessions/{id}/handoff", "Hand session off to a person", Operator, s.handOff,
+		describe("From now on people answer; the agent's own answers are refused."))
+	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack)
+	op(s, g, http.MethodPost, "/sessions/{id}/reply", "Reply as an operator", Operator, s.reply, answers(http.StatusAccepted),
+		describe("Is sent to the contact. The session must be handed off first."))
+	op(s, g, http.MethodPost, "/sessions/{id}/resolve", "Resolve session", Operator, s.resolve, answers(http.StatusAccepted),
+		describe("Ends a session that a person has; the status is resolved_by_operator unless another is given."))
+}
+
+// claimed marks the session's state with the operator who handles it.
+const claimed = "claimed:"
+
+func personHas(s campaign.Session) error {
+	if err := stillOpen(s); err != nil {
+		return err
+	}
+	if s.Mode != campaign.ModeHuman {
+		return campaign.Errorf(campaign.CodeConflict, "the session is its agent's; hand it off first")
+	}
+	return nil
+}
+
+// changeSession changes an open session and notes who did.
+func (s *Server) changeSession(ctx context.Context, id, action string, change func(*campaign.Session) error) (*body[campaign.Session], error) {
+	v, err := s.Store.UpdateSession(ctx, id, change)
+	if err != nil {
+		return nil, err
+	}
+	s.auditf(ctx, action, "sessions/"+id, "campaign %s", v.CampaignID)
+	return &body[campaign.Session]{Body: showSession(v)}, nil
+}
+
+func (s *Server) claim(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+	mine := claimed + actor(ctx)
+	return s.changeSession(ctx, in.ID, "claim", func(v *campaign.Session) error {
+		if err := personHas(*v); err != nil {
+			return err
+		}
+		if strings.HasPrefix(v.State, claimed) && v.State != mine {
+			return campaign.Errorf(campaign.CodeConflict, "%s has claimed the session", strings.TrimPrefix(v.State, claimed))
+		}
+		v.State = mine
+		return nil
+	})
+}
+
+func (s *Server) handOff(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+	return s.changeSession(ctx, in.ID, "handoff", func(v *campaign.Session) error {
+		if err := stillOpen(*v); err != nil {
+			return err
+		}
+		if v.Mode == campaign.ModeHuman {
+			return campaign.Errorf(campaign.CodeConflict, "a person has the session already")
+		}
+		v.Mode = campaign.ModeHuman
+		return nil
+	})
+}
+
+func (s *Server) handBack(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+	return s.changeSession(ctx, in.ID, "hand_back", func(v *campaign.Session) error {
+		if err := personHas(*v); err != nil {
+			return err
+		}
+		if v.AgentID == "" {
+			return campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
+		}
+		v.Mode = campaign.ModeAI
+		if strings.HasPrefix(v.State, claimed) {
+			v.State = ""
+		}
+		return nil
+	})
+}
+
+func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
+	sess, err := s.Store.Session(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if sess.Channel == campaign.Human {
+		return nil, campaign.Errorf(campaign.CodeConflict, "the session is a task on channel human, which sends no messages: resolve it")
+	}
+	id := eventID("ans_", sess.ID, in.Key)
+	_, err = s.tell(ctx, &sess, id, said{
+		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorOperator, Content: in.Body.Content},
+		message: &campaign.Message{Delivery: "pending"},
+		guard:   personHas,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.auditf(ctx, "reply", "sessions/"+sess.ID, "campaign %s", sess.CampaignID)
+	return accepted(id), nil
+}
+
+type resolveInput struct {
+	ID   string `path:"id"`
+	Body *ResultBody
+}
+
+func (s *Server) resolve(ctx context.Context, in *resolveInput) (*body[Accepted], error) {
+	r := resultInput{ID: in.ID}
+	if in.Body != nil {
+		r.Body = *in.Body
+	}
+	r.Body.Status = campaign.SessionStatus(or(string(r.Body.Status), string(campaign.SessionResolvedByOperator)))
+	out, err := s.end(ctx, &r, personHas)
+	if err != nil {
+		return nil, err
+	}
+	s.auditf(ctx, "resolve", "sessions/"+in.ID, "%s", r.Body.Status)
+	return out, nil
+}

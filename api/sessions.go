@@ -1,0 +1,257 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"carillon/campaign"
+	"carillon/store"
+)
+
+func (s *Server) sessions(g huma.API) {
+	op(s, g, http.MethodGet, "/sessions", "List sessions", Viewer,
+		func(ctx context.Context, in *sessionsInput) (*listed[campaign.Session], error) {
+			l, err := s.Store.Sessions(ctx, in.filter(), in.store())
+			return listAs(l, showSession), err
+		}, describe("Without their messages."))
+	op(s, g, http.MethodGet, "/sessions/export", "Export sessions", Viewer, s.exportSessions, streams("text/csv", "application/x-ndjson"),
+		describe("ndjson has the messages too."))
+	op(s, g, http.MethodGet, "/sessions/{id}", "Read session", Viewer,
+		func(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+			v, err := s.Store.Session(ctx, in.ID)
+			return &body[campaign.Session]{Body: showSession(v)}, err
+		})
+	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
+		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
+	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
+		describe("An external agent's answer: it is sent to the contact and runs agent_answer. 409 on a closed session."))
+	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
+		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
+}
+
+// SessionQuery is how sessions are filtered.
+type SessionQuery struct {
+	CampaignID string                       `query:"campaign_id"`
+	AgentID    string                       `query:"agent_id"`
+	ContactID  string                       `query:"contact_id"`
+	Status     campaign.SessionStatus       `query:"status" enum:"open,completed,resolved_by_operator,escalated_by_operator,transferred,not_answered,declined,busy,user_timeout,timeout,not_found,failed,network_error,canceled,unknown"`
+	Outcome    campaign.CommunicationStatus `query:"outcome" enum:"COMPLETED,NO_RESPONSE,FAILED"`
+	Mode       campaign.Mode                `query:"mode" enum:"ai,human,copilot"`
+}
+
+func (q *SessionQuery) filter() store.SessionFilter {
+	return store.SessionFilter{
+		CampaignID: q.CampaignID, AgentID: q.AgentID, ContactID: q.ContactID, Status: q.Status, Mode: q.Mode, Outcome: q.Outcome,
+	}
+}
+
+type sessionsInput struct {
+	SessionQuery
+	Page
+}
+
+// said is one event in a session, not yet told to its contact.
+type said struct {
+	event   campaign.Event // without ids
+	message *campaign.Message
+	guard   func(campaign.Session) error // nil lets everything through
+}
+
+// tell commits an event and the message it carries, then tells the contact's
+// workflow. A workflow that cannot be told now is told by the relay later. It
+// reports whether the id was new.
+func (s *Server) tell(ctx context.Context, sess *campaign.Session, id string, what said) (bool, error) {
+	now := s.now()
+	e := what.event
+	e.ID, e.SessionID, e.CommunicationID = id, sess.ID, sess.CommunicationID
+	if what.message != nil {
+		what.message.ID, what.message.SessionID, what.message.At = id, sess.ID, now
+		what.message.Author, what.message.Content = e.Author, e.Content
+		e.MessageID = id
+	}
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return false, err
+	}
+	row := store.InboxEvent{
+		ID: id, CampaignID: sess.CampaignID, ContactID: sess.ContactID, SessionID: sess.ID, Kind: string(e.Kind), Payload: payload, At: now,
+	}
+	fresh, err := s.Store.AddEvent(ctx, row, what.message, what.guard)
+	if err != nil || !fresh {
+		return fresh, err
+	}
+	s.deliver(ctx, row)
+	return true, nil
+}
+
+// deliverTime bounds how long a caller waits for the workflow to be told.
+const deliverTime = 3 * time.Second
+
+// deliver tells the contact's workflow of a committed event.
+func (s *Server) deliver(ctx context.Context, e store.InboxEvent) {
+	if s.Relay == nil || s.Temporal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTime)
+	defer cancel()
+	if err := s.Relay.Deliver(ctx, e); err != nil {
+		s.Log.Warn("event not delivered yet", "event_id", e.ID, "contact_id", e.ContactID, "error", err)
+	}
+}
+
+// eventID makes the id of an event: the same one for the same Idempotency-Key
+// in the same session.
+func eventID(prefix, sessionID, key string) string {
+	if key == "" {
+		return newID(prefix)
+	}
+	sum := sha256.Sum256([]byte(sessionID + "\n" + key))
+	return prefix + hex.EncodeToString(sum[:10])
+}
+
+// Words is something said.
+type Words struct {
+	Content string `json:"content" minLength:"1" maxLength:"50000"`
+}
+
+type wordsInput struct {
+	ID   string `path:"id"`
+	Key  string `header:"Idempotency-Key"`
+	Body Words
+}
+
+// accepted answers that an event is committed.
+func accepted(id string) *body[Accepted] {
+	return &body[Accepted]{Body: Accepted{ID: id, Status: "accepted"}}
+}
+
+func (s *Server) addMessage(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
+	sess, err := s.Store.Session(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := eventID("msg_", sess.ID, in.Key)
+	_, err = s.tell(ctx, &sess, id, said{
+		event:   campaign.Event{Kind: campaign.EventMessage, Author: campaign.AuthorContact, Content: in.Body.Content},
+		message: &campaign.Message{},
+	})
+	return accepted(id), err
+}
+
+type answerInput struct {
+	ID   string `path:"id"`
+	Key  string `header:"Idempotency-Key"`
+	Body struct {
+		Words
+		State string `json:"state,omitempty" maxLength:"200" doc:"Where the agent is now in its conversation."`
+	}
+}
+
+func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted], error) {
+	sess, err := s.Store.Session(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.speaksByItself(ctx, &sess); err != nil {
+		return nil, err
+	}
+	id := eventID("ans_", sess.ID, in.Key)
+	fresh, err := s.tell(ctx, &sess, id, said{
+		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorAgent, Content: in.Body.Content},
+		message: &campaign.Message{Delivery: "pending"},
+		guard:   agentSpeaks,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fresh && in.Body.State != "" {
+		if _, err := s.Store.UpdateSession(ctx, sess.ID, func(v *campaign.Session) error { v.State = in.Body.State; return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return accepted(id), nil
+}
+
+// speaksByItself refuses answers in the name of an agent that makes its own.
+func (s *Server) speaksByItself(ctx context.Context, sess *campaign.Session) error {
+	if sess.AgentID == "" {
+		return nil
+	}
+	a, err := s.Store.Agent(ctx, sess.AgentID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil && a.Kind != campaign.AgentExternal {
+		return campaign.Errorf(campaign.CodeConflict, "the agent %s is of kind %s and answers by itself; a person hands the session off and replies", a.Name, a.Kind)
+	}
+	return err
+}
+
+func stillOpen(s campaign.Session) error {
+	if s.Status != campaign.SessionOpen {
+		return campaign.Errorf(campaign.CodeConflict, "the session is closed: %s", s.Status)
+	}
+	return nil
+}
+
+// agentSpeaks lets an agent's words into an open session that no person has.
+func agentSpeaks(s campaign.Session) error {
+	if s.Mode == campaign.ModeHuman {
+		return campaign.Errorf(campaign.CodeConflict, "a person has the session; they reply, resolve it or hand it back")
+	}
+	return stillOpen(s)
+}
+
+// ResultBody is how a session ended and what was found out.
+type ResultBody struct {
+	Status  campaign.SessionStatus `json:"status,omitempty" doc:"One of the fourteen ends."`
+	Results campaign.Dict          `json:"results,omitempty"`
+	Reason  string                 `json:"reason,omitempty" maxLength:"500"`
+}
+
+type resultInput struct {
+	ID   string `path:"id"`
+	Body ResultBody
+}
+
+func (s *Server) addResult(ctx context.Context, in *resultInput) (*body[Accepted], error) {
+	if in.Body.Status == "" {
+		in.Body.Status = campaign.SessionCompleted
+	}
+	return s.end(ctx, in, stillOpen)
+}
+
+// maxResults leaves the contact's document room for more than one session.
+const maxResults = 16 << 10
+
+// end commits the one result a session can have.
+func (s *Server) end(ctx context.Context, in *resultInput, guard func(campaign.Session) error) (*body[Accepted], error) {
+	b := &in.Body
+	if !slices.Contains(campaign.SessionEnds, b.Status) {
+		return nil, campaign.Invalid("status", "%q is not one of %v", b.Status, campaign.SessionEnds)
+	}
+	if raw, err := json.Marshal(b.Results); err != nil || len(raw) > maxResults {
+		return nil, campaign.Invalid("results", "at most %d KiB as JSON", maxResults>>10)
+	}
+	sess, err := s.Store.Session(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := "result-" + sess.ID
+	fresh, err := s.tell(ctx, &sess, id, said{
+		event: campaign.Event{Kind: campaign.EventResult, Status: b.Status, Results: b.Results, Reason: b.Reason},
+		guard: guard,
+	})
+	if err == nil && !fresh {
+		err = campaign.Errorf(campaign.CodeConflict, "the session has a result already")
+	}
+	return accepted(id), err
+}

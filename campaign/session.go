@@ -1,0 +1,103 @@
+package campaign
+
+import "time"
+
+// SessionStatus is how a session stands; open, then one of the fourteen ends.
+type SessionStatus string
+
+// Session statuses.
+const (
+	SessionOpen                SessionStatus = "open"
+	SessionCompleted           SessionStatus = "completed"
+	SessionResolvedByOperator  SessionStatus = "resolved_by_operator"
+	SessionEscalatedByOperator SessionStatus = "escalated_by_operator"
+	SessionTransferred         SessionStatus = "transferred"
+	SessionNotAnswered         SessionStatus = "not_answered"
+	SessionDeclined            SessionStatus = "declined"
+	SessionBusy                SessionStatus = "busy"
+	SessionUserTimeout         SessionStatus = "user_timeout"
+	SessionTimeout             SessionStatus = "timeout"
+	SessionNotFound            SessionStatus = "not_found"
+	SessionFailed              SessionStatus = "failed"
+	SessionNetworkError        SessionStatus = "network_error"
+	SessionCanceled            SessionStatus = "canceled"
+	SessionUnknown             SessionStatus = "unknown"
+)
+
+// SessionEnds lists the fourteen ways a session can end.
+var SessionEnds = []SessionStatus{
+	SessionCompleted, SessionResolvedByOperator, SessionEscalatedByOperator, SessionTransferred,
+	SessionNotAnswered, SessionDeclined, SessionBusy, SessionUserTimeout, SessionTimeout, SessionNotFound,
+	SessionFailed, SessionNetworkError, SessionCanceled, SessionUnknown,
+}
+
+// Ended reports whether the status is one of the fourteen ends.
+func (s SessionStatus) Ended() bool { return s.RollUp() != "" }
+
+// RollUp returns the communication's outcome for an ended session, or "".
+func (s SessionStatus) RollUp() CommunicationStatus {
+	switch s {
+	case SessionCompleted, SessionResolvedByOperator, SessionEscalatedByOperator, SessionTransferred:
+		return CommunicationCompleted
+	case SessionNotAnswered, SessionDeclined, SessionBusy, SessionUserTimeout, SessionTimeout, SessionNotFound:
+		return CommunicationNoResponse
+	case SessionFailed, SessionNetworkError, SessionCanceled, SessionUnknown:
+		return CommunicationFailed
+	default:
+		return ""
+	}
+}
+
+// Mode says who speaks for us in a session.
+type Mode string
+
+// Modes.
+const (
+	ModeAI      Mode = "ai"
+	ModeHuman   Mode = "human"
+	ModeCopilot Mode = "copilot"
+)
+
+// Author says who wrote a message.
+type Author string
+
+// Authors.
+const (
+	AuthorContact  Author = "contact"
+	AuthorAgent    Author = "agent"
+	AuthorOperator Author = "operator"
+)
+
+// Session is one conversation opened by a communication.
+type Session struct {
+	ID              string        `json:"id"`
+	CampaignID      string        `json:"campaign_id"`
+	ContactID       string        `json:"contact_id"`
+	CommunicationID string        `json:"communication_id"`
+	StageName       string        `json:"stage_name"`
+	AgentID         string        `json:"agent_id"`
+	IntegrationID   string        `json:"integration_id"`
+	Channel         Channel       `json:"channel"`
+	Address         string        `json:"address"`
+	Mode            Mode          `json:"mode"`
+	State           string        `json:"state"`
+	Status          SessionStatus `json:"status"`
+	Reason          string        `json:"reason"`
+	Late            bool          `json:"late"`
+	Results         Dict          `json:"results"`
+	Messages        []Message     `json:"messages"`
+	CreatedAt       time.Time     `json:"created_at"`
+	LastMessageAt   *time.Time    `json:"last_message_at"`
+	EndedAt         *time.Time    `json:"ended_at"`
+}
+
+// Message is one utterance inside a session.
+type Message struct {
+	ID                string    `json:"id"`
+	SessionID         string    `json:"session_id,omitempty"`
+	Author            Author    `json:"author"`
+	Content           string    `json:"content"`
+	At                time.Time `json:"at"`
+	Delivery          string    `json:"delivery,omitempty"` // pending, sent, delivered, read, failed, unknown
+	ProviderMessageID string    `json:"provider_message_id,omitempty"`
+}

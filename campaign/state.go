@@ -1,0 +1,299 @@
+package campaign
+
+import (
+	"slices"
+	"time"
+)
+
+// State is everything the run of a contact knows. It is one serialisable value
+// and travels whole over continue-as-new. [State.Step] is the only thing that
+// changes it.
+type State struct {
+	Contact Contact `json:"contact"`
+	Steps   int64   `json:"steps"`
+
+	Open      []Open      `json:"open,omitempty"`      // sessions, and notifications that wait
+	Closing   []Closing   `json:"closing,omitempty"`   // sessions to be closed
+	Ended     []Ending    `json:"ended,omitempty"`     // to be aggregated, in order of ending
+	Inputs    []Event     `json:"inputs,omitempty"`    // rows and answers a strategy must see
+	Sending   string      `json:"sending,omitempty"`   // the communication whose opening is being sent
+	Replies   []string    `json:"replies,omitempty"`   // messages being sent inside sessions
+	Job       *Command    `json:"job,omitempty"`       // the one gate, strategy or close under way
+	Holds     []CommHold  `json:"holds,omitempty"`     // what waits for something outside
+	Deferrals []Deferral  `json:"deferrals,omitempty"` // planned communications that may not go yet
+	Trouble   *Trouble    `json:"trouble,omitempty"`
+	Final     *FinalStage `json:"final,omitempty"`
+	Stopping  string      `json:"stopping,omitempty"` // the reason, once a stop was asked for
+	Late      int         `json:"late,omitempty"`     // sessions opened by late replies
+	Routes    []Route     `json:"routes,omitempty"`   // where answers to a communication go
+	Early     []Event     `json:"early,omitempty"`    // events of the communication being sent, for after its result
+	Granted   []string    `json:"granted,omitempty"`  // communications that were given an agent's place they waited for
+	Seen      []string    `json:"seen,omitempty"`     // ids of events taken, the newest last
+
+	// What happened since the last recording; the run writes it to the store.
+	Decisions []Decision  `json:"decisions,omitempty"`
+	Taken     []string    `json:"taken,omitempty"`
+	Settled   []RowSettle `json:"settled,omitempty"`
+	Dirty     bool        `json:"dirty,omitempty"`
+}
+
+// maxSeen bounds the window in which a repeated event is recognised.
+const maxSeen = 256
+
+// Open is a session that waits for either side, or a notification that waits
+// for its time (then SessionID is "").
+type Open struct {
+	SessionID       string    `json:"session_id,omitempty"`
+	CommunicationID string    `json:"communication_id"`
+	Timeout         Duration  `json:"timeout"`
+	Deadline        time.Time `json:"deadline"`
+	Late            bool      `json:"late,omitempty"`
+	OnDelivered     bool      `json:"on_delivered,omitempty"`
+	Received        int       `json:"received,omitempty"`
+}
+
+// Closing is a session, or a waiting notification, that is to be closed.
+type Closing struct {
+	SessionID       string        `json:"session_id,omitempty"`
+	CommunicationID string        `json:"communication_id"`
+	Status          SessionStatus `json:"status,omitempty"`
+	Results         Dict          `json:"results,omitempty"`
+	Reason          string        `json:"reason,omitempty"`
+	Timeout         bool          `json:"timeout,omitempty"`
+}
+
+// Ending is a communication that has ended and is to be aggregated.
+type Ending struct {
+	CommunicationID string              `json:"communication_id"`
+	Outcome         CommunicationStatus `json:"outcome"` // taken unless the strategy says otherwise
+	SessionID       string              `json:"session_id,omitempty"`
+	SessionStatus   SessionStatus       `json:"session_status,omitempty"`
+	Results         Dict                `json:"results,omitempty"`
+	Reason          string              `json:"reason,omitempty"`
+	Answered        bool                `json:"answered,omitempty"` // the contact said something
+}
+
+// CommHold is a hold on one communication, or on the timeout of one.
+type CommHold struct {
+	Hold
+	CommunicationID string `json:"communication_id"`
+	SessionID       string `json:"session_id,omitempty"`
+	Timeout         bool   `json:"timeout,omitempty"`
+}
+
+// Route is the task queue that answers in a communication's sessions take, for
+// those that do not take the outbox's.
+type Route struct {
+	CommunicationID string `json:"communication_id"`
+	Queue           string `json:"queue"`
+}
+
+// Deferral says that a planned communication may not go before a moment.
+type Deferral struct {
+	CommunicationID string    `json:"communication_id"`
+	Until           time.Time `json:"until"`
+}
+
+// Kinds of trouble: what a retry repeats.
+const (
+	TroubleStrategy = "strategy" // the head of Ended could not be aggregated
+	TroubleSend     = "send"     // the communication could not be sent
+	TroubleUnknown  = "unknown"  // nobody knows whether it was sent
+)
+
+// Trouble is why a person must look, and what their decision acts on.
+type Trouble struct {
+	Attention
+	Kind string       `json:"kind"`
+	Sent *SendOutcome `json:"sent,omitempty"` // of an unknown send: how to go on if it did leave
+}
+
+// RowSettle says what became of an import's row.
+type RowSettle struct {
+	ImportID string    `json:"import_id"`
+	Line     int       `json:"line"`
+	Error    *RowError `json:"error,omitempty"`
+}
+
+// NewState begins the run of a contact.
+func NewState(c Contact) State {
+	s := State{Contact: c}
+	if c.Attention != nil {
+		s.Trouble = &Trouble{Attention: *c.Attention, Kind: TroubleSend}
+	}
+	return s
+}
+
+// Done reports that the contact's life is over and its run may close.
+func (s *State) Done() bool {
+	return s.Contact.Status.Ended() && len(s.Inputs) == 0 && s.Job == nil && s.Sending == "" && len(s.Replies) == 0
+}
+
+// Quiet reports that nothing is under way, so the run may continue as new.
+func (s *State) Quiet() bool {
+	return s.Job == nil && s.Sending == "" && len(s.Replies) == 0 && len(s.Inputs) == 0 && len(s.Closing) == 0 &&
+		(len(s.Ended) == 0 || s.Trouble != nil)
+}
+
+// Wake returns when time itself will have something to do, if nothing else
+// happens first.
+func (s *State) Wake() (at time.Time, why string, ok bool) {
+	if s.Contact.Status.Ended() || s.frozen() || s.Job != nil { // a job's result wakes it
+		return time.Time{}, "", false
+	}
+	if m, due := s.nextDispatch(); m != nil {
+		at, why, ok = due, m.Name+" at stage "+m.StageName, true
+	}
+	if o := s.nextTimeout(); o != nil && (!ok || o.Deadline.Before(at)) {
+		at, why, ok = o.Deadline, "no response", true
+		if m := s.Contact.Communication(o.CommunicationID); m != nil {
+			why = "no response to " + m.Name
+		}
+	}
+	return at, why, ok
+}
+
+// frozen reports that the contact does nothing by itself for now.
+func (s *State) frozen() bool { return s.Contact.Paused || s.Trouble != nil || s.Stopping != "" }
+
+// nextDispatch returns the planned communication to go next and when. While an
+// opening is being sent, none goes: the answer to the first may cancel it.
+func (s *State) nextDispatch() (*Communication, time.Time) {
+	if s.Sending != "" {
+		return nil, time.Time{}
+	}
+	var next *Communication
+	var at time.Time
+	for i := range s.Contact.Communications {
+		m := &s.Contact.Communications[i]
+		if m.Status.Status != CommunicationPlanned || s.held(m.ID, false) {
+			continue
+		}
+		due := s.dueAt(m)
+		if next == nil || due.Before(at) {
+			next, at = m, due
+		}
+	}
+	return next, at
+}
+
+// dueAt is when a planned communication may go.
+func (s *State) dueAt(m *Communication) time.Time {
+	due := m.StartDate
+	for _, d := range s.Deferrals {
+		if d.CommunicationID == m.ID && d.Until.After(due) {
+			due = d.Until
+		}
+	}
+	return due
+}
+
+func (s *State) nextTimeout() *Open {
+	var next *Open
+	for i := range s.Open {
+		o := &s.Open[i]
+		if !o.Deadline.IsZero() && !s.held(o.CommunicationID, true) && !s.isClosing(o) && (next == nil || o.Deadline.Before(next.Deadline)) {
+			next = o
+		}
+	}
+	return next
+}
+
+func (s *State) isClosing(o *Open) bool {
+	return slices.ContainsFunc(s.Closing, func(c Closing) bool {
+		return c.SessionID == o.SessionID && c.CommunicationID == o.CommunicationID
+	})
+}
+
+func (s *State) held(communicationID string, timeout bool) bool {
+	return slices.ContainsFunc(s.Holds, func(h CommHold) bool {
+		return h.CommunicationID == communicationID && h.Timeout == timeout
+	})
+}
+
+func (s *State) openSession(id string) *Open {
+	for i := range s.Open {
+		if id != "" && s.Open[i].SessionID == id {
+			return &s.Open[i]
+		}
+	}
+	return nil
+}
+
+func (s *State) route(communicationID string) string {
+	for _, r := range s.Routes {
+		if r.CommunicationID == communicationID {
+			return r.Queue
+		}
+	}
+	return ""
+}
+
+func (s *State) openOf(communicationID string) *Open {
+	for i := range s.Open {
+		if s.Open[i].CommunicationID == communicationID && !s.Open[i].Late {
+			return &s.Open[i]
+		}
+	}
+	return nil
+}
+
+// lateOf returns the open session that a late reply to the communication began.
+func (s *State) lateOf(communicationID string) *Open {
+	for i := range s.Open {
+		if o := &s.Open[i]; o.CommunicationID == communicationID && o.Late && !s.isClosing(o) {
+			return o
+		}
+	}
+	return nil
+}
+
+// first remembers an event's id and reports whether it is new.
+func (s *State) first(id string) bool {
+	if id == "" {
+		return true
+	}
+	s.Taken = append(s.Taken, id)
+	s.Dirty = true
+	if slices.Contains(s.Seen, id) {
+		return false
+	}
+	s.Seen = append(s.Seen, id)
+	if len(s.Seen) > maxSeen {
+		s.Seen = slices.Clone(s.Seen[len(s.Seen)-maxSeen:])
+	}
+	return true
+}
+
+func (s *State) decide(now time.Time, kind DecisionKind, reason, summary string, data map[string]any) {
+	s.Decisions = append(s.Decisions, Decision{At: now, Kind: kind, Reason: reason, Summary: summary, Data: data})
+	s.Dirty = true
+}
+
+// Recorded forgets what a recording has written.
+func (s *State) Recorded() { s.Decisions, s.Taken, s.Settled, s.Dirty = nil, nil, nil, false }
+
+// Blockers says in words what keeps the contact from going on by itself.
+func (s *State) Blockers() []string {
+	var why []string
+	if s.Contact.Paused {
+		why = append(why, "the contact is paused")
+	}
+	if s.Trouble != nil {
+		why = append(why, "needs attention: "+orElse(s.Trouble.Detail, s.Trouble.Reason))
+	}
+	if s.Stopping != "" {
+		why = append(why, "it is being stopped: "+s.Stopping)
+	}
+	for _, h := range s.Holds {
+		if m := s.Contact.Communication(h.CommunicationID); m != nil {
+			why = append(why, m.Name+" is held: "+heldText(h.Cause))
+		}
+	}
+	for _, d := range s.Deferrals {
+		if m := s.Contact.Communication(d.CommunicationID); m != nil && m.Status.Status == CommunicationPlanned {
+			why = append(why, m.Name+" may not go before "+d.Until.UTC().Format(time.RFC3339))
+		}
+	}
+	return why
+}

@@ -1,0 +1,276 @@
+package campaign
+
+import (
+	"slices"
+	"time"
+)
+
+// onMessage: the contact wrote. A message for a session that has ended opens a
+// late one on the same communication.
+func (s *State) onMessage(e *Event, now time.Time) []Command {
+	if s.Contact.Status.Ended() || s.Stopping != "" {
+		return nil
+	}
+	s.Contact.Counts.Received++
+	s.Dirty = true
+	if m := s.Contact.Communication(e.CommunicationID); m != nil {
+		s.didLeave(m, now)
+	}
+	o := s.openSession(e.SessionID)
+	if o == nil && e.SessionID == "" {
+		o = s.openOf(e.CommunicationID)
+	}
+	if o == nil {
+		return s.openLate(e, now)
+	}
+	m := s.Contact.Communication(o.CommunicationID)
+	o.Received++
+	s.extend(o, m, now)
+	if m == nil {
+		return nil
+	}
+	kind := DecisionMessage
+	if m.advance(CommunicationReplied, now) {
+		kind = DecisionReplied
+	}
+	s.decide(now, kind, "", upperFirst(s.Contact.Name)+": "+excerpt(e.Content), messageData(m, e))
+	if o.SessionID == "" && !s.isClosing(o) { // an answer ends a notification's wait
+		s.Closing = append(s.Closing, Closing{CommunicationID: m.ID, Reason: "answered"})
+	}
+	return nil
+}
+
+func (s *State) openLate(e *Event, now time.Time) []Command {
+	var m *Communication
+	for i := range s.Contact.Communications {
+		c := &s.Contact.Communications[i]
+		if c.ID == e.CommunicationID || e.SessionID != "" && c.SessionID == e.SessionID {
+			m = c
+		}
+	}
+	if m == nil || m.Status.Status == CommunicationPlanned {
+		return nil
+	}
+	if o := s.lateOf(m.ID); o != nil { // a burst: the first of it opened the session
+		o.Received++
+		s.extend(o, m, now)
+		d := messageData(m, e)
+		d["late"], d["session_id"] = true, o.SessionID
+		s.decide(now, DecisionMessage, "late", upperFirst(s.Contact.Name)+", late: "+excerpt(e.Content), d)
+		return []Command{s.spawn(Command{Kind: CommandOpenLate, CommunicationID: m.ID, SessionID: o.SessionID, From: orElse(e.SessionID, m.SessionID), MessageID: e.MessageID})}
+	}
+	s.Late++
+	timeout := m.Timeout
+	if timeout == 0 {
+		timeout = Duration(m.Channel.Timeout())
+	}
+	o := Open{SessionID: LateSessionID(m.ID, s.Late), CommunicationID: m.ID, Timeout: timeout, Deadline: now.Add(time.Duration(timeout)), Late: true, Received: 1}
+	s.Open = append(s.Open, o)
+	d := messageData(m, e)
+	d["late"], d["session_id"] = true, o.SessionID
+	s.decide(now, DecisionReplied, "late", upperFirst(s.Contact.Name)+", late: "+excerpt(e.Content), d)
+	return []Command{s.spawn(Command{Kind: CommandOpenLate, CommunicationID: m.ID, SessionID: o.SessionID, From: orElse(e.SessionID, m.SessionID), MessageID: e.MessageID})}
+}
+
+// onAnswer: an agent or an operator says something to the contact.
+func (s *State) onAnswer(e *Event, now time.Time) []Command {
+	o := s.openSession(e.SessionID)
+	if o == nil || s.Stopping != "" {
+		return nil
+	}
+	m := s.Contact.Communication(o.CommunicationID)
+	if m == nil {
+		return nil
+	}
+	s.extend(o, m, now)
+	s.Replies = append(s.Replies, e.MessageID)
+	who := "Agent: "
+	if e.Author == AuthorOperator {
+		who = "Operator: "
+	} else {
+		s.Inputs = append(s.Inputs, *e)
+	}
+	s.decide(now, DecisionMessage, "", who+excerpt(e.Content), messageData(m, e))
+	return []Command{s.spawn(Command{Kind: CommandReply, CommunicationID: m.ID, SessionID: e.SessionID, MessageID: e.MessageID, Queue: s.route(m.ID)})}
+}
+
+// onReplySent takes the result of a message inside a session.
+func (s *State) onReplySent(e *Event, now time.Time) {
+	s.Replies = slices.DeleteFunc(s.Replies, func(id string) bool { return id == e.MessageID })
+	s.Dirty = true
+	m := s.Contact.Communication(e.CommunicationID)
+	if m == nil || e.Sent == nil {
+		return
+	}
+	d := commData(m)
+	d["message_id"] = e.MessageID
+	switch out := e.Sent; out.Outcome {
+	case SendSent:
+		s.Contact.Counts.Sent++
+		m.advance(CommunicationSent, now)
+	case SendUnknown:
+		s.decide(now, DecisionUnknown, out.Reason, "Nobody knows whether the answer was sent ("+orElse(out.Detail, out.Reason)+")", d)
+	default:
+		s.decide(now, DecisionFailed, out.Reason, "The answer could not be sent ("+orElse(out.Detail, out.Reason)+")", d)
+	}
+}
+
+// onResult: an agent or an operator ends the session.
+func (s *State) onResult(e *Event) {
+	o := s.openSession(e.SessionID)
+	if o == nil || s.isClosing(o) {
+		return
+	}
+	status := e.Status
+	if !status.Ended() {
+		status = SessionUnknown
+	}
+	s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: o.CommunicationID, Status: status, Results: e.Results, Reason: e.Reason})
+}
+
+// onDelivery: the provider reports on an opening or a message of a session.
+func (s *State) onDelivery(e *Event, now time.Time) {
+	m := s.Contact.Communication(e.CommunicationID)
+	if m == nil || m.Status.Status == CommunicationPlanned {
+		return
+	}
+	if e.Delivery == "delivered" || e.Delivery == "read" {
+		s.didLeave(m, now)
+	}
+	o := s.openOf(m.ID)
+	switch e.Delivery {
+	case "delivered":
+		if m.advance(CommunicationDelivered, now) {
+			s.decide(now, DecisionDelivered, "", "Delivered: "+m.Name, commData(m))
+		}
+		s.onArrived(o)
+	case "read":
+		if m.advance(CommunicationRead, now) {
+			s.decide(now, DecisionRead, "", "Read: "+m.Name, commData(m))
+		}
+		s.onArrived(o)
+	case "bounced", "failed":
+		s.decide(now, DecisionFailed, e.Delivery, "Not delivered: "+m.Name+" ("+orElse(e.Reason, e.Delivery)+")", commData(m))
+		if o != nil && !s.isClosing(o) && m.Status.Status.rank() <= CommunicationRead.rank() {
+			s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: m.ID, Status: SessionFailed, Reason: e.Delivery})
+		}
+	}
+}
+
+// onArrived ends the wait of a notification that completes when delivered.
+func (s *State) onArrived(o *Open) {
+	if o != nil && o.OnDelivered && !s.isClosing(o) {
+		s.Closing = append(s.Closing, Closing{CommunicationID: o.CommunicationID, Reason: "delivered"})
+	}
+}
+
+// extend counts the wait anew from a message of either side.
+func (s *State) extend(o *Open, m *Communication, now time.Time) {
+	if m != nil && m.Timeout > 0 {
+		o.Timeout = m.Timeout
+	}
+	if o.Timeout > 0 {
+		o.Deadline = now.Add(time.Duration(o.Timeout))
+	}
+}
+
+func (s *State) timeOut(o *Open) {
+	status := SessionTimeout
+	if o.Received > 0 {
+		status = SessionUserTimeout
+	}
+	s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: o.CommunicationID, Status: status, Reason: "no_response", Timeout: true})
+}
+
+func (s *State) nextClose() *Command {
+	if len(s.Closing) == 0 {
+		return nil
+	}
+	c := s.Closing[0]
+	return &Command{Kind: CommandClose, CommunicationID: c.CommunicationID, SessionID: c.SessionID, Status: c.Status, Results: c.Results, Reason: c.Reason, Timeout: c.Timeout}
+}
+
+// onClosed: the store has closed a session, or said that it must wait.
+func (s *State) onClosed(e *Event, now time.Time) {
+	if _, ok := s.jobDone(CommandClose); !ok || len(s.Closing) == 0 {
+		return
+	}
+	c := s.Closing[0]
+	s.Closing = s.Closing[1:]
+	m := s.Contact.Communication(c.CommunicationID)
+	if m == nil {
+		return
+	}
+	if e.Held != nil {
+		s.hold(m, *e.Held, true, now)
+		return
+	}
+	var o Open
+	s.Open = slices.DeleteFunc(s.Open, func(x Open) bool {
+		match := x.CommunicationID == c.CommunicationID && x.SessionID == c.SessionID
+		if match {
+			o = x
+		}
+		return match
+	})
+	s.Contact.Results = DictChange{Set: c.Results}.apply(s.Contact.Results)
+	if len(c.Results) > 0 && !o.Late {
+		m.Results = DictChange{Set: c.Results}.apply(m.Results)
+	}
+	d := commData(m)
+	if c.SessionID != "" {
+		d["status"], d["session_id"] = string(c.Status), c.SessionID
+		s.decide(now, DecisionSessionEnded, string(c.Status), "Session ended: "+m.Name+", "+words(string(c.Status)), d)
+	}
+	if s.Stopping != "" {
+		if !m.Status.Status.Final() {
+			m.end(CommunicationCanceled, now, s.Stopping)
+		}
+		return
+	}
+	outcome := c.Status.RollUp()
+	if c.SessionID == "" { // a notification ends as completed, answered or not, unless it failed
+		outcome = CommunicationCompleted
+		if c.Status == SessionFailed {
+			outcome = CommunicationFailed
+		}
+	}
+	if m.Status.Status == CommunicationCanceled && !o.Late {
+		return
+	}
+	s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: outcome, SessionID: c.SessionID, SessionStatus: c.Status, Results: c.Results, Reason: c.Reason, Answered: o.Received > 0})
+}
+
+func messageData(m *Communication, e *Event) map[string]any {
+	d := commData(m)
+	d["content"] = e.Content
+	if e.MessageID != "" {
+		d["message_id"] = e.MessageID
+	}
+	if e.SessionID != "" {
+		d["session_id"] = e.SessionID
+	}
+	return d
+}
+
+func excerpt(s string) string {
+	const limit = 120
+	for i := range s {
+		if i >= limit {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+func upperFirst(s string) string { return orElse(s, "The contact") }
+
+func words(s string) string {
+	b := []byte(s)
+	for i := range b {
+		if b[i] == '_' {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,74 @@
+package channels
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"carillon/campaign"
+)
+
+// Outbound is one message that is about to leave, rendered and addressed.
+type Outbound struct {
+	ID             string // of the message: stable over every retry
+	CorrelationKey string // planted where the provider gives it back
+	Channel        campaign.Channel
+	To             string
+	Subject        string
+	Body           string
+	HTML           bool              // Body is HTML
+	Delivery       campaign.Delivery // as drawn; its templates are rendered already
+	Variables      map[string]string // the delivery's, rendered
+
+	CampaignID      string
+	ContactID       string
+	CommunicationID string
+	SessionID       string
+	Reply           bool // inside an open session, not its opening
+	At              time.Time
+}
+
+// Receipt says that the provider took a message.
+type Receipt struct {
+	ProviderMessageID string
+	At                time.Time
+}
+
+// Sender sends through one integration. It is safe for concurrent use.
+type Sender interface {
+	// Send hands the message to the provider, in at most one attempt that could
+	// be delivered. It returns when ctx ends. An error is a [*Failure]; any other
+	// error is a bug of ours and is classed [Unclassified].
+	Send(ctx context.Context, m Outbound) (Receipt, error)
+}
+
+// Finder is a Sender that can look up what became of a message. The engine
+// asks it before it would call an outcome unknown.
+type Finder interface {
+	// Find looks the message up by its correlation key. True means that it was
+	// sent, false that it surely was not; whoever cannot be sure returns an error.
+	Find(ctx context.Context, m Outbound) (Receipt, bool, error)
+}
+
+// Provider is the company, or the built-in one, behind one or more channels.
+type Provider interface {
+	Describe() Description
+	// Open makes the sender of an integration. It uses no network. It refuses an
+	// integration that lacks a required setting or secret with class [Config].
+	Open(i campaign.Integration, d Deps) (Sender, error)
+}
+
+// Deps is what a provider is given to work with.
+type Deps struct {
+	HTTP    *http.Client // with a time-out; nil for providers that need none
+	Secrets map[string]campaign.Secret
+	Now     func() time.Time // nil is time.Now
+}
+
+// Clock returns the moment as the engine sees it, in UTC.
+func (d Deps) Clock() time.Time {
+	if d.Now == nil {
+		return time.Now().UTC()
+	}
+	return d.Now().UTC()
+}

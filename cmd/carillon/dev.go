@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"carillon/strategies"
+)
+
+// devCmd runs everything in one process, with the Temporal dev server as a child.
+type devCmd struct {
+	common
+	pythonFlags
+	Data         string `default:"./.carillon" env:"CARILLON_DATA" help:"Directory of all state; a restart continues from it."`
+	Listen       string `default:"127.0.0.1:8080" env:"CARILLON_LISTEN" help:"Address of the API; port 0 picks a free one."`
+	TemporalPort int    `name:"temporal-port" default:"7233" help:"Port of the Temporal dev server; 0 picks a free one."`
+	UIPort       int    `name:"ui-port" default:"8233" help:"Port of the Temporal Web UI; 0 picks a free one."`
+	AdminKey     string `name:"admin-key" env:"CARILLON_ADMIN_KEY" help:"The bootstrap admin's API key; made and kept in the data directory if not given."`
+}
+
+// Run starts everything, prints where it is, and stops everything at the end.
+func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
+	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data directory (--data): %w", err)
+	}
+	options, ui, stopped, stop, err := d.temporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if d.SecretKey, err = keptSecret(filepath.Join(d.Data, "secret.key"), d.SecretKey); err != nil {
+		return err
+	}
+	if d.AdminKey, err = keptSecret(filepath.Join(d.Data, "admin.key"), d.AdminKey); err != nil {
+		return err
+	}
+	s, err := d.open(ctx, filepath.Join(d.Data, "carillon.db"), options, d.options(strategies.BestEffort))
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.store.Migrate(ctx); err != nil {
+		return err
+	}
+	w := s.worker()
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	defer w.Stop()
+	h, url, err := s.listen(ctx, d.Listen, d.AdminKey, ui, false)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = h.Shutdown(end)
+	}()
+	if err := announce(out, url, options.HostPort, ui, d.AdminKey, d.Mode); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		return nil
+	case <-stopped:
+		return errors.New("the Temporal dev server ended by itself; its log is in " + filepath.Join(d.Data, "temporal.log"))
+	}
+}
+
+// temporal uses the server of TEMPORAL_ADDRESS if there is one, else starts
+// its own.
+func (d *devCmd) temporal(ctx context.Context) (o client.Options, ui string, stopped <-chan struct{}, stop func(), err error) {
+	if os.Getenv("TEMPORAL_ADDRESS") != "" {
+		o, err = temporalOptions()
+		return o, "", nil, func() {}, err
+	}
+	server, err := startDevServer(ctx, devServerOptions{DataDir: d.Data, Port: d.TemporalPort, UIPort: d.UIPort})
+	if err != nil {
+		return o, "", nil, nil, err
+	}
+	return client.Options{HostPort: server.HostPort()}, server.UIURL(), server.Done(), server.Stop, nil
+}
+
+func announce(out io.Writer, url, temporal, ui, key, mode string) error {
+	ready, err := json.Marshal(struct {
+		Ready    bool   `json:"ready"`
+		API      string `json:"api"`
+		Temporal string `json:"temporal"`
+		UI       string `json:"ui"`
+	}{true, url, temporal, ui})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `
+  API        %s/v1   (mode %s)
+  Reference  %s/docs
+  Temporal   %s
+  Web UI     %s
+  Admin key  %s
+
+%s
+`, url, mode, url, temporal, ui, key, ready)
+	return err
+}
+
+// keptSecret returns the given secret, else the one in the file, else a new
+// one that it writes there.
+func keptSecret(path, given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	b, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(b))) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	secret := base64.StdEncoding.EncodeToString(raw)
+	if strings.HasSuffix(path, "admin.key") {
+		secret = "ck_" + base64.RawURLEncoding.EncodeToString(raw)
+	}
+	if err := os.WriteFile(path+".new", []byte(secret+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep a secret: %w", err)
+	}
+	return secret, os.Rename(path+".new", path)
+}

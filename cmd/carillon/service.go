@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+
+	"carillon/activities"
+	"carillon/api"
+	"carillon/channels"
+	"carillon/channels/all"
+	"carillon/relay"
+	"carillon/store"
+	"carillon/strategies"
+	"carillon/worker"
+)
+
+// service is the parts every serving command is wired from.
+type service struct {
+	common
+	log      *slog.Logger
+	store    *store.Store
+	temporal client.Client
+	relay    *relay.Relay
+	registry *channels.Registry
+	renderer *channels.Renderer
+	pool     *strategies.Pool
+}
+
+// open opens the store and the strategy pool and dials Temporal.
+func (c *common) open(ctx context.Context, dsn string, o client.Options, py strategies.Options) (_ *service, err error) {
+	s := &service{common: *c, log: c.logger(), renderer: channels.NewRenderer()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	keys, err := c.keys()
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = store.Open(ctx, dsn, store.Options{SecretKeys: keys}); err != nil {
+		return nil, err
+	}
+	s.registry = all.New(outboxStore{s.store})
+	if s.pool, err = strategies.Open(py); err != nil {
+		return nil, err
+	}
+	o.Logger = log.NewStructuredLogger(slog.New(sdkLog{s.log.Handler()}))
+	if s.temporal, err = client.DialContext(ctx, o); err != nil {
+		return nil, fmt.Errorf("reach Temporal at %s: %w", o.HostPort, err)
+	}
+	s.relay = &relay.Relay{Inbox: s.store, Temporal: s.temporal, Log: s.log}
+	return s, nil
+}
+
+func (s *service) close() {
+	if s.temporal != nil {
+		s.temporal.Close()
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Warn("close the store", "error", err)
+		}
+	}
+}
+
+func (s *service) worker() *worker.Worker {
+	return worker.New(s.temporal, worker.Options{
+		Activities: &activities.Activities{
+			Store: s.store, Runner: s.pool, Channels: s.registry, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
+			Mode: s.Mode, Now: time.Now, Log: s.log,
+		},
+		Integrations: s.store, Log: s.log,
+	})
+}
+
+// listen serves the API on the address and returns where it is reached.
+func (s *service) listen(ctx context.Context, address, adminKey, ui string, requireKeys bool) (*http.Server, string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, "", fmt.Errorf("listen on %s (--listen): %w", address, err)
+	}
+	url := "http://" + l.Addr().String()
+	public := s.PublicURL
+	if public == "" {
+		public = url
+	}
+	server, err := api.New(api.Deps{
+		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Renderer: s.renderer,
+		Mode: s.Mode, PublicURL: public, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
+	})
+	if err != nil {
+		return nil, "", errors.Join(err, l.Close())
+	}
+	h := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	go func() {
+		if err := h.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the API ended", "error", err)
+		}
+	}()
+	return h, url, nil
+}
+
+// temporalOptions reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS and keys
+// from the environment or a profile.
+func temporalOptions() (client.Options, error) {
+	o, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return o, fmt.Errorf("read the Temporal client's settings: %w", err)
+	}
+	return o, nil
+}
+
+// sdkLog lowers the SDK's chatter: what it calls info is debug to us.
+type sdkLog struct{ slog.Handler }
+
+// Handle passes records on, the SDK's info and debug ones as debug.
+func (q sdkLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelWarn {
+		if !q.Enabled(ctx, slog.LevelDebug) {
+			return nil
+		}
+		r.Level = slog.LevelDebug
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+// WithAttrs keeps the wrapper.
+func (q sdkLog) WithAttrs(a []slog.Attr) slog.Handler { return sdkLog{q.Handler.WithAttrs(a)} }
+
+// WithGroup keeps the wrapper.
+func (q sdkLog) WithGroup(name string) slog.Handler { return sdkLog{q.Handler.WithGroup(name)} }

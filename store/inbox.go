@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"carillon/campaign"
+)
+
+// AddEvent commits an event of the inbox, once.
+func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) (bool, error) {
+	added := false
+	err := s.write(ctx, func(c conn) error {
+		added = false
+		var content string
+		err := c.one(ctx, `select content from inbox where id = $1`, []any{e.ID}, &content)
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if guard != nil {
+			v, err := c.session(ctx, e.SessionID, s.dialect.locked)
+			if err != nil {
+				return err
+			}
+			if err := guard(v); err != nil {
+				return err
+			}
+		}
+		if m != nil {
+			content = m.Content
+		}
+		n, err := c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched)
+			values ($1, $2, $3, $4, $5, $6, $7, '') on conflict do nothing`,
+			e.ID, e.ContactID, e.SessionID, e.Kind, rawOr(e.Payload, "{}"), content, micros(e.At))
+		if err != nil || n == 0 {
+			return wrap(err, "add event %s", e.ID)
+		}
+		added = true
+		if m == nil {
+			return nil
+		}
+		one := *m
+		if one.SessionID == "" {
+			one.SessionID = e.SessionID
+		}
+		return wrap(c.addMessage(ctx, one), "add message %s", one.ID)
+	})
+	return added && err == nil, err
+}
+
+// addEvents commits events that carry no message; ones that are there already stay.
+func (c conn) addEvents(ctx context.Context, events []InboxEvent) error {
+	type eventJSON struct {
+		ID        string `json:"id"`
+		ContactID string `json:"contact_id"`
+		SessionID string `json:"session_id"`
+		Kind      string `json:"kind"`
+		Payload   string `json:"payload"`
+		At        int64  `json:"at"`
+	}
+	rows := make([]eventJSON, len(events))
+	for i, e := range events {
+		rows[i] = eventJSON{e.ID, e.ContactID, e.SessionID, e.Kind, rawOr(e.Payload, "{}"), micros(e.At)}
+	}
+	return bulk(ctx, c, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched)
+		select id, contact_id, session_id, kind, payload, '', at, '' from `+
+		c.s.dialect.rows("$1", "id text, contact_id text, session_id text, kind text, payload text, at bigint")+`
+		where true on conflict do nothing`, rows)
+}
+
+// wrap adds what was being done to an error that is one.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// UntakenEvents returns the oldest events from before that no contact has taken.
+func (s *Store) UntakenEvents(ctx context.Context, before time.Time, limit int) ([]InboxEvent, error) {
+	events, err := collect(ctx, s.read(), `select i.id, coalesce(c.campaign_id, ''), i.contact_id, i.session_id, i.kind, i.payload, i.at
+		from inbox i left join contacts c on c.id = i.contact_id
+		where i.taken_at is null and i.unmatched = '' and i.at < $1 order by i.at, i.id limit $2`, []any{micros(before), limit},
+		func(row scanner) (e InboxEvent, err error) {
+			var payload []byte
+			var when int64
+			err = row.Scan(&e.ID, &e.CampaignID, &e.ContactID, &e.SessionID, &e.Kind, &payload, &when)
+			e.Payload, e.At = payload, fromMicros(when)
+			return e, err
+		})
+	return events, wrap(err, "read untaken events")
+}
+
+// TakeEvents says that contacts have the events in their state.
+func (s *Store) TakeEvents(ctx context.Context, ids []string) error {
+	return wrap(s.direct().takeEvents(ctx, ids, s.now()), "take %d events", len(ids))
+}
+
+func (c conn) takeEvents(ctx context.Context, ids []string, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := c.exec(ctx, `update inbox set taken_at = $2, unmatched = '' where taken_at is null and `+c.s.dialect.in("id", "$1"), texts(ids), micros(now))
+	return err
+}
+
+// MarkUnmatched says that nobody could take an event, and why.
+func (s *Store) MarkUnmatched(ctx context.Context, id, reason string) error {
+	if reason == "" {
+		reason = "unmatched"
+	}
+	_, err := s.direct().exec(ctx, `update inbox set unmatched = $2 where id = $1 and taken_at is null`, id, reason)
+	return wrap(err, "mark event %s unmatched", id)
+}
+
+// UnmatchedEvents lists the events nobody could take, the newest first.
+func (s *Store) UnmatchedEvents(ctx context.Context, p Page) (List[Unmatched], error) {
+	var q query
+	q.where("unmatched <> ''")
+	items, err := list(ctx, s.read(), `select id, at, kind, contact_id, session_id, content, unmatched from inbox`, &q, newest("at"), p,
+		func(row scanner) (u Unmatched, at position, err error) {
+			var when int64
+			err = row.Scan(&u.ID, &when, &u.Kind, &u.ContactID, &u.SessionID, &u.Content, &u.Reason)
+			u.At = fromMicros(when)
+			return u, position{when, u.ID}, err
+		})
+	return items, wrap(err, "list unmatched events")
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"carillon/campaign"
+)
+
+// BeginRun hands a contact to a run of its workflow.
+func (s *Store) BeginRun(ctx context.Context, contactID, runID string, now time.Time) (campaign.Contact, error) {
+	now = at(now)
+	var after campaign.Contact
+	err := s.write(ctx, func(c conn) error {
+		r, err := c.lockContact(ctx, contactID)
+		if err != nil {
+			return err
+		}
+		before := r.contact.Clone()
+		changed, err := c.enterRun(ctx, &r, runID, now)
+		if err != nil {
+			return err
+		}
+		if r.contact.StartedAt == nil {
+			r.contact.StartedAt, changed = &now, true
+		}
+		if r.contact.Status == campaign.ContactPending {
+			r.contact.Status, changed = campaign.ContactActive, true
+		}
+		if r.launchedAt == nil {
+			r.launchedAt, changed = microsPtr(&now), true
+		}
+		if changed {
+			r.touch(now)
+			err = c.saveContact(ctx, &before, &r, nil)
+		}
+		after = r.contact
+		return err
+	})
+	if err != nil {
+		return campaign.Contact{}, fmt.Errorf("begin run of contact %s: %w", contactID, err)
+	}
+	return after, nil
+}
+
+// enterRun makes the run the newest one if it was never seen, and forgets what
+// older ones had committed; ErrStale if a newer one is there.
+func (c conn) enterRun(ctx context.Context, r *contactRow, runID string, now time.Time) (changed bool, err error) {
+	if runID == r.runID {
+		return false, nil
+	}
+	var generation int64
+	err = c.one(ctx, `select generation from contact_runs where contact_id = $1 and run_id = $2`, []any{r.contact.ID, runID}, &generation)
+	switch {
+	case err == nil && generation < r.generation:
+		return false, ErrStale
+	case err == nil || !errors.Is(err, ErrNotFound):
+		return false, err
+	}
+	r.generation++
+	r.runID, r.recorded = runID, nothingRecorded
+	if _, err := c.exec(ctx, `insert into contact_runs (contact_id, run_id, generation, begun_at) values ($1, $2, $3, $4)`,
+		r.contact.ID, runID, r.generation, micros(now)); err != nil {
+		return false, err
+	}
+	if r.generation > 1 {
+		_, err = c.exec(ctx, `delete from memos where contact_id = $1 and run_id <> $2`, r.contact.ID, runID)
+		return true, err
+	}
+	return true, nil
+}
+
+// Record writes a run's progress in one transaction.
+func (s *Store) Record(ctx context.Context, w Recording) error {
+	w.Now = at(w.Now)
+	err := s.write(ctx, func(c conn) error {
+		r, err := c.lockContact(ctx, w.ContactID)
+		if err != nil {
+			return err
+		}
+		if w.Contact.ID != w.ContactID || w.Contact.CampaignID != r.contact.CampaignID {
+			return fmt.Errorf("%w: the record is of contact %s", ErrConflict, w.Contact.ID)
+		}
+		if _, err := c.enterRun(ctx, &r, w.RunID, w.Now); err != nil {
+			return err
+		}
+		if w.Revision <= r.recorded {
+			return nil
+		}
+		before := r.contact
+		r.contact, r.recorded = w.Contact.Clone(), w.Revision
+		r.contact.CreatedAt = before.CreatedAt
+		if r.contact.StartedAt == nil {
+			r.contact.StartedAt = before.StartedAt
+		}
+		if r.launchedAt == nil {
+			r.launchedAt = microsPtr(&w.Now)
+		}
+		r.touch(w.Now)
+		if err := c.saveContact(ctx, &before, &r, w.Decisions); err != nil {
+			return err
+		}
+		if err := c.takeEvents(ctx, w.Taken, w.Now); err != nil {
+			return err
+		}
+		for _, settled := range w.Settled {
+			if err := c.settleRow(ctx, settled.ImportID, settled); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record run of contact %s: %w", w.ContactID, err)
+	}
+	return nil
+}
+
+// Memo returns what a step of a run committed, if it did.
+func (s *Store) Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error) {
+	out, err := s.read().memo(ctx, contactID, runID, step)
+	if errors.Is(err, ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read memo of contact %s: %w", contactID, err)
+	}
+	return out, true, nil
+}
+
+func (c conn) memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, error) {
+	var out []byte
+	err := c.one(ctx, `select output from memos where contact_id = $1 and run_id = $2 and step = $3`, []any{contactID, runID, step}, &out)
+	return out, err
+}
+
+// PutMemo commits what a step of a run decided, once.
+func (s *Store) PutMemo(ctx context.Context, contactID, runID string, step int64, out json.RawMessage, run *campaign.StrategyRun) (json.RawMessage, error) {
+	kept := out
+	err := s.write(ctx, func(c conn) error {
+		n, err := c.exec(ctx, `insert into memos (contact_id, run_id, step, output) values ($1, $2, $3, $4) on conflict do nothing`,
+			contactID, runID, step, rawOr(out, "null"))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			kept, err = c.memo(ctx, contactID, runID, step)
+			return err
+		}
+		if run != nil {
+			return c.addRuns(ctx, []campaign.StrategyRun{*run})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("save memo of contact %s: %w", contactID, err)
+	}
+	return kept, nil
+}

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"carillon/campaign"
+)
+
+// CreateStrategy adds a strategy, version 1; ErrConflict if its type has one.
+func (s *Store) CreateStrategy(ctx context.Context, v campaign.Strategy) (campaign.Strategy, error) {
+	if v.ID == "" {
+		v.ID = newID("sg_")
+	}
+	if v.CreatedAt.IsZero() {
+		v.CreatedAt = s.now()
+	}
+	v.CreatedAt = at(v.CreatedAt)
+	v.UpdatedAt, v.Version, v.Hash = v.CreatedAt, 1, strategyHash(&v)
+	err := s.write(ctx, func(c conn) error {
+		doc, err := encode(v)
+		if err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, `insert into strategies (id, campaign_id, type, doc) values ($1, $2, $3, $4)`, v.ID, v.CampaignID, string(v.Type), doc)
+		if err != nil {
+			return err
+		}
+		return c.putVersion(ctx, &v)
+	})
+	if err != nil {
+		return campaign.Strategy{}, fmt.Errorf("create strategy %q: %w", v.Name, err)
+	}
+	return v, nil
+}
+
+// strategyHash names the content of a version.
+func strategyHash(v *campaign.Strategy) string {
+	sum := sha256.Sum256([]byte(v.Function + "\x00" + v.Code))
+	return hex.EncodeToString(sum[:])
+}
+
+// putVersion writes the version of a strategy as it is now.
+func (c conn) putVersion(ctx context.Context, v *campaign.Strategy) error {
+	doc, err := encode(v)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `insert into strategy_versions (strategy_id, version, doc) values ($1, $2, $3)
+		on conflict (strategy_id, version) do update set doc = excluded.doc`, v.ID, v.Version, doc)
+	return err
+}
+
+// Strategy reads a strategy.
+func (s *Store) Strategy(ctx context.Context, campaignID, id string) (campaign.Strategy, error) {
+	var doc []byte
+	if err := s.read().one(ctx, `select doc from strategies where campaign_id = $1 and id = $2`, []any{campaignID, id}, &doc); err != nil {
+		return campaign.Strategy{}, fmt.Errorf("read strategy %s: %w", id, err)
+	}
+	return decode[campaign.Strategy](doc)
+}
+
+// ActiveStrategy reads the campaign's strategy of a type.
+func (s *Store) ActiveStrategy(ctx context.Context, campaignID string, t campaign.StrategyType) (campaign.Strategy, error) {
+	var doc []byte
+	if err := s.read().one(ctx, `select doc from strategies where campaign_id = $1 and type = $2`, []any{campaignID, string(t)}, &doc); err != nil {
+		return campaign.Strategy{}, fmt.Errorf("read %s strategy of campaign %s: %w", t, campaignID, err)
+	}
+	return decode[campaign.Strategy](doc)
+}
+
+// Strategies returns the strategies of a campaign.
+func (s *Store) Strategies(ctx context.Context, campaignID string) ([]campaign.Strategy, error) {
+	items, err := collect(ctx, s.read(), `select doc from strategies where campaign_id = $1 order by type`, []any{campaignID}, scanDoc[campaign.Strategy])
+	if err != nil {
+		return nil, fmt.Errorf("read strategies of campaign %s: %w", campaignID, err)
+	}
+	return items, nil
+}
+
+// UpdateStrategy changes a strategy; new code or another function is a new version.
+func (s *Store) UpdateStrategy(ctx context.Context, campaignID, id string, change func(*campaign.Strategy) error) (campaign.Strategy, error) {
+	var v campaign.Strategy
+	err := s.write(ctx, func(c conn) error {
+		var doc []byte
+		err := c.one(ctx, `select doc from strategies where campaign_id = $1 and id = $2`+s.dialect.locked, []any{campaignID, id}, &doc)
+		if err != nil {
+			return fmt.Errorf("read strategy %s: %w", id, err)
+		}
+		if v, err = decode[campaign.Strategy](doc); err != nil {
+			return err
+		}
+		was := v
+		if err := change(&v); err != nil {
+			return err
+		}
+		v.ID, v.CampaignID, v.CreatedAt, v.UpdatedAt = was.ID, was.CampaignID, was.CreatedAt, s.now()
+		v.Version, v.Slow, v.Hash = was.Version, was.Slow, strategyHash(&v)
+		if v.Hash != was.Hash {
+			v.Version, v.Slow = was.Version+1, false
+		}
+		if err := c.putStrategy(ctx, &v); err != nil {
+			return fmt.Errorf("update strategy %s: %w", id, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return campaign.Strategy{}, err
+	}
+	return v, nil
+}
+
+func (c conn) putStrategy(ctx context.Context, v *campaign.Strategy) error {
+	doc, err := encode(v)
+	if err != nil {
+		return err
+	}
+	if _, err = c.exec(ctx, `update strategies set type = $2, doc = $3 where id = $1`, v.ID, string(v.Type), doc); err != nil {
+		return err
+	}
+	return c.putVersion(ctx, v)
+}
+
+// StrategyVersions returns every version of a strategy, the newest first.
+func (s *Store) StrategyVersions(ctx context.Context, campaignID, id string) ([]campaign.Strategy, error) {
+	items, err := collect(ctx, s.read(), `select v.doc from strategy_versions v join strategies s on s.id = v.strategy_id
+		where s.campaign_id = $1 and s.id = $2 order by v.version desc`, []any{campaignID, id}, scanDoc[campaign.Strategy])
+	if err == nil && len(items) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read versions of strategy %s: %w", id, err)
+	}
+	return items, nil
+}
+
+// DeleteStrategy removes a strategy and its versions; its runs stay.
+func (s *Store) DeleteStrategy(ctx context.Context, campaignID, id string) error {
+	n, err := s.direct().exec(ctx, `delete from strategies where campaign_id = $1 and id = $2`, campaignID, id)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete strategy %s: %w", id, err)
+	}
+	return nil
+}
+
+// MarkSlow says that a version of a strategy has exceeded the time of a quick one.
+func (s *Store) MarkSlow(ctx context.Context, strategyID string, version int) error {
+	err := s.write(ctx, func(c conn) error {
+		var current, doc []byte
+		err := c.one(ctx, `select s.doc, v.doc from strategies s join strategy_versions v on v.strategy_id = s.id
+			where s.id = $1 and v.version = $2`+s.dialect.locked, []any{strategyID, version}, &current, &doc)
+		if err != nil {
+			return err
+		}
+		v, err := decode[campaign.Strategy](doc)
+		if err != nil || v.Slow {
+			return err
+		}
+		now, err := decode[campaign.Strategy](current)
+		if err != nil {
+			return err
+		}
+		if now.Version == version {
+			now.Slow = true
+			return c.putStrategy(ctx, &now)
+		}
+		v.Slow = true
+		return c.putVersion(ctx, &v)
+	})
+	if err != nil {
+		return fmt.Errorf("mark strategy %s slow: %w", strategyID, err)
+	}
+	return nil
+}
+
+// Runs lists strategy runs, the newest first.
+func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) (List[campaign.StrategyRun], error) {
+	var q query
+	q.equal("campaign_id", f.CampaignID)
+	q.equal("contact_id", f.ContactID)
+	q.equal("status", f.Status)
+	q.equal("type", string(f.Type))
+	if f.Version != 0 {
+		q.where("version = ?", f.Version)
+	}
+	items, err := list(ctx, s.read(), `select doc from strategy_runs`, &q, newest("at"), p,
+		func(row scanner) (campaign.StrategyRun, position, error) {
+			v, err := scanDoc[campaign.StrategyRun](row)
+			return v, position{micros(v.At), v.ID}, err
+		})
+	if err != nil {
+		return items, fmt.Errorf("list strategy runs: %w", err)
+	}
+	return items, nil
+}

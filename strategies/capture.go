@@ -1,0 +1,52 @@
+package strategies
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// capture drains a pipe and keeps its beginning.
+type capture struct {
+	file  *os.File
+	ended chan struct{}
+	some  chan struct{} // closed at the first byte
+
+	mu   sync.Mutex
+	kept []byte
+}
+
+func newCapture(file *os.File, limit int) *capture {
+	c := &capture{file: file, ended: make(chan struct{}), some: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		defer func() { _ = file.Close() }()
+		buffer := make([]byte, 4096)
+		for first := true; ; first = false {
+			n, err := file.Read(buffer)
+			c.mu.Lock()
+			c.kept = append(c.kept, buffer[:min(n, limit-len(c.kept))]...)
+			c.mu.Unlock()
+			if first && n > 0 {
+				close(c.some)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return c
+}
+
+// finish waits for the end of the pipe, but not for long: something else may hold its other end.
+func (c *capture) finish(wait time.Duration) string {
+	_ = c.file.SetReadDeadline(time.Now().Add(wait))
+	<-c.ended
+	return c.text()
+}
+
+func (c *capture) text() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.kept)
+}

@@ -1,0 +1,317 @@
+package strategies
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// waiter is a caller in want of a worker, served in order of arrival.
+type waiter struct {
+	key       key
+	exclusive bool
+	served    bool
+	got       chan *worker // buffered
+	err       error        // set before got is closed
+}
+
+func (wt *waiter) refuse(err error) {
+	wt.err = err
+	close(wt.got)
+}
+
+// acquire returns a worker of this key whose step the caller holds.
+func (p *Pool) acquire(ctx context.Context, k key, exclusive bool) (*worker, error) {
+	wt := &waiter{key: k, exclusive: exclusive, got: make(chan *worker, 1)}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, ErrClosed
+	}
+	p.waiters = append(p.waiters, wt)
+	p.schedule()
+	p.mu.Unlock()
+	select {
+	case w, ok := <-wt.got:
+		if !ok {
+			return nil, wt.err
+		}
+		return w, nil
+	case <-ctx.Done():
+		p.mu.Lock()
+		p.waiters = slices.DeleteFunc(p.waiters, func(o *waiter) bool { return o == wt })
+		p.mu.Unlock()
+		select {
+		case w, ok := <-wt.got:
+			if ok {
+				p.putBack(w)
+			}
+		default:
+		}
+		return nil, fmt.Errorf("wait for a strategy worker: %w", ctx.Err())
+	}
+}
+
+// putBack returns a worker nothing was sent to.
+func (p *Pool) putBack(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.stepping, w.exclusive = false, false
+	w.open--
+	p.rest(w)
+	p.schedule()
+}
+
+// schedule serves waiters as far as it can. The caller holds the lock.
+func (p *Pool) schedule() {
+	if p.closed || len(p.waiters) == 0 {
+		return
+	}
+	held := map[key]bool{} // by someone who wants a worker alone and would never get it if others went first
+	for _, wt := range p.waiters {
+		if held[wt.key] {
+			continue
+		}
+		w := p.pick(wt)
+		held[wt.key] = w == nil && wt.exclusive
+		if w != nil {
+			w.stepping, w.exclusive = true, wt.exclusive
+			w.open++
+			wt.served = true
+			wt.got <- w
+		}
+	}
+	p.waiters = slices.DeleteFunc(p.waiters, func(wt *waiter) bool { return wt.served })
+}
+
+func (p *Pool) pick(wt *waiter) *worker {
+	var best *worker
+	for _, w := range p.workers {
+		if !w.bound || w.key != wt.key || w.retiring || w.stepping || w.exclusive || w.open >= p.options.Concurrency || (wt.exclusive && w.open > 0) {
+			continue
+		}
+		if best == nil || w.open < best.open {
+			best = w
+		}
+	}
+	if best != nil {
+		return best
+	}
+	if p.starting[wt.key] >= p.wanting(wt.key) || !p.room(wt.key) {
+		return nil
+	}
+	if p.spare != nil && !wt.key.network {
+		w := p.spare
+		p.spare = nil
+		p.bind(w, wt.key)
+		p.refill()
+		return w
+	}
+	p.start(wt.key)
+	return nil
+}
+
+// room says whether one more worker may be bound, ending a resting one of another campaign if need be.
+func (p *Pool) room(k key) bool {
+	used := 0
+	for _, n := range p.starting {
+		used += n
+	}
+	var oldest *worker
+	now := p.now()
+	for _, w := range p.workers {
+		if !w.bound || w.retiring {
+			continue
+		}
+		used++
+		if w.open > 0 || w.key == k {
+			continue
+		}
+		if now.Sub(w.boundAt) < residency && p.wanting(w.key) > 0 {
+			p.tryLater() // or two campaigns would only take each other's place
+			continue
+		}
+		if oldest == nil || w.usedAt.Before(oldest.usedAt) {
+			oldest = w
+		}
+	}
+	if used < p.options.Workers {
+		return true
+	}
+	if oldest == nil {
+		return false
+	}
+	p.dismiss(oldest)
+	return true
+}
+
+func (p *Pool) wanting(k key) int {
+	n := 0
+	for _, wt := range p.waiters {
+		if wt.key == k && !wt.served {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Pool) tryLater() {
+	if p.resident != nil {
+		return
+	}
+	p.resident = time.AfterFunc(residency, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.resident = nil
+		p.schedule()
+	})
+}
+
+func (p *Pool) bind(w *worker, k key) {
+	w.key, w.bound, w.boundAt = k, true, p.now()
+}
+
+// adopt makes a started worker one of the pool.
+func (p *Pool) adopt(w *worker) {
+	p.workers = append(p.workers, w)
+	p.goroutines.Add(1)
+	go w.listen()
+	go w.watch()
+}
+
+// start starts a worker for a key; its waiters hear of a failure.
+func (p *Pool) start(k key) {
+	p.starting[k]++
+	p.goroutines.Add(1)
+	go func() {
+		defer p.goroutines.Done()
+		w, err := p.startWorker(k.network)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.starting[k]--; p.starting[k] == 0 {
+			delete(p.starting, k)
+		}
+		switch {
+		case err != nil:
+			for _, wt := range p.waiters {
+				if wt.key == k {
+					wt.refuse(noWorker(err))
+				}
+			}
+			p.waiters = slices.DeleteFunc(p.waiters, func(wt *waiter) bool { return wt.key == k })
+		case p.closed:
+			p.discard(w)
+			return
+		default:
+			p.bind(w, k)
+			p.adopt(w)
+		}
+		p.schedule()
+	}()
+}
+
+// refill starts the spare anew. Nobody waits for it, so nobody hears of a failure: the next to need one starts it.
+func (p *Pool) refill() {
+	if p.sparing || p.spare != nil || p.closed {
+		return
+	}
+	p.sparing = true
+	p.goroutines.Add(1)
+	go func() {
+		defer p.goroutines.Done()
+		w, err := p.startWorker(false)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sparing = false
+		switch {
+		case err != nil:
+		case p.closed:
+			p.discard(w)
+		default:
+			p.adopt(w)
+			p.spare = w
+			p.schedule()
+		}
+	}()
+}
+
+// discard ends a worker that was started for nothing.
+func (p *Pool) discard(w *worker) {
+	p.adopt(w)
+	go w.end(&fate{innocent: true, message: "closed"})
+}
+
+// stepped notes that a worker may take another frame, that one ended, or both.
+func (p *Pool) stepped(w *worker, d *dispatch, step, ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if step {
+		w.stepping = false
+	}
+	if ended {
+		w.open--
+		w.served += len(d.calls)
+		if d.exclusive {
+			w.exclusive = false
+		}
+		p.rest(w)
+	}
+	p.schedule()
+}
+
+// blocked notes that a version held its worker for a while without an await.
+func (p *Pool) blocked(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.slow) > quarantineKeys {
+		clear(p.slow)
+	}
+	p.slow[key] = true
+}
+
+func (p *Pool) blocks(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slow[key]
+}
+
+// rest notes that a worker did something, and replaces it if it did enough.
+func (p *Pool) rest(w *worker) {
+	now := p.now()
+	w.usedAt = now
+	if w.served >= p.options.MaxCalls || now.Sub(w.born) >= p.options.MaxAge {
+		w.retiring = true
+	}
+	if w.retiring && w.open == 0 {
+		p.dismiss(w)
+	}
+}
+
+// retire lets a worker finish what it has and then ends it.
+func (p *Pool) retire(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.retiring = true
+	if w.bound && w.open == 0 {
+		p.dismiss(w)
+	}
+}
+
+// dismiss ends a worker that does nothing.
+func (p *Pool) dismiss(w *worker) {
+	w.retiring = true
+	go w.end(&fate{innocent: true, message: "retired"})
+}
+
+// remove forgets a dead worker.
+func (p *Pool) remove(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.workers = slices.DeleteFunc(p.workers, func(o *worker) bool { return o == w })
+	if p.spare == w {
+		p.spare = nil
+		p.refill()
+	}
+	p.schedule()
+}

@@ -1,0 +1,213 @@
+// Package worker binds every contract of package workflows to its
+// implementation and tunes the pollers. It must not hold any rule of its own.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"carillon/activities"
+	"carillon/campaign"
+	"carillon/store"
+	"carillon/workflows"
+)
+
+// Integrations lists the integrations whose queues are to be polled.
+type Integrations interface {
+	Integrations(ctx context.Context, p store.Page) (store.List[campaign.Integration], error)
+}
+
+// Options tune a worker. Zero values are fit for one machine.
+type Options struct {
+	Activities   *activities.Activities
+	Integrations Integrations
+	Log          *slog.Logger
+	CacheSize    int           // workflows kept in memory; 0 is 2,000
+	StopTimeout  time.Duration // what sends under way get at the end; 0 is 15 s
+}
+
+// Worker polls every queue of this process.
+type Worker struct {
+	client client.Client
+	o      Options
+	fixed  []worker.Worker
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu    sync.Mutex
+	sends map[string]sender
+}
+
+type sender struct {
+	worker worker.Worker
+	rate   float64
+}
+
+// RegisterWorkflows registers the workflow types; the replayer uses it too.
+func RegisterWorkflows(r interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+}) {
+	r.RegisterWorkflowWithOptions(workflows.Contact, workflow.RegisterOptions{Name: workflows.TypeContact})
+	r.RegisterWorkflowWithOptions(workflows.Import, workflow.RegisterOptions{Name: workflows.TypeImport})
+	r.RegisterWorkflowWithOptions(workflows.Launch, workflow.RegisterOptions{Name: workflows.TypeLaunch})
+	r.RegisterWorkflowWithOptions(workflows.Sweep, workflow.RegisterOptions{Name: workflows.TypeSweep})
+}
+
+// New makes a worker for every queue; Start begins to poll.
+func New(c client.Client, o Options) *Worker {
+	if o.CacheSize == 0 {
+		o.CacheSize = 2000
+	}
+	if o.StopTimeout == 0 {
+		o.StopTimeout = 15 * time.Second
+	}
+	worker.SetStickyWorkflowCacheSize(o.CacheSize)
+	w := &Worker{client: c, o: o, sends: map[string]sender{}, done: make(chan struct{})}
+	a := o.Activities
+
+	contacts := worker.New(c, workflows.QueueContacts, w.options(func(o *worker.Options) {
+		o.MaxConcurrentWorkflowTaskExecutionSize = 64
+		o.MaxConcurrentLocalActivityExecutionSize = 64
+		o.LocalActivityWorkerOnly = true
+		o.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorSimpleMaximum(worker.PollerBehaviorSimpleMaximumOptions{MaximumNumberOfPollers: 8})
+	}))
+	RegisterWorkflows(contacts)
+	workflows.BeginRun.Bind(contacts, a.BeginRun)
+	workflows.Record.Bind(contacts, a.Record)
+	workflows.Gate.Bind(contacts, a.Gate)
+	workflows.RunStrategy.Bind(contacts, a.RunStrategy)
+	workflows.CloseSession.Bind(contacts, a.CloseSession)
+	workflows.OpenLate.Bind(contacts, a.OpenLate)
+	workflows.ReleaseAgent.Bind(contacts, a.ReleaseAgent)
+
+	strategies := worker.New(c, workflows.QueueStrategies, w.options(func(o *worker.Options) {
+		o.DisableWorkflowWorker = true
+		o.MaxConcurrentActivityExecutionSize = 64
+	}))
+	workflows.RunStrategy.Bind(strategies, a.RunStrategy)
+
+	office := worker.New(c, workflows.QueueOffice, w.options(func(o *worker.Options) {
+		o.DisableWorkflowWorker = true
+		o.MaxConcurrentActivityExecutionSize = 16
+	}))
+	workflows.ImportChunk.Bind(office, a.ImportChunk)
+	workflows.FinishImport.Bind(office, a.FinishImport)
+	workflows.LaunchChunk.Bind(office, a.LaunchChunk)
+	workflows.SweepChunk.Bind(office, a.SweepChunk)
+
+	w.fixed = []worker.Worker{contacts, strategies, office, w.newSender(workflows.QueueOutbox, 0), w.newSender(workflows.QueueHuman, 0)}
+	return w
+}
+
+func (w *Worker) options(tune func(*worker.Options)) worker.Options {
+	o := worker.Options{WorkerStopTimeout: w.o.StopTimeout, DisableRegistrationAliasing: true}
+	tune(&o)
+	return o
+}
+
+// newSender polls one integration's queue; the rate is enforced by the server
+// over all workers.
+func (w *Worker) newSender(queue string, rate float64) worker.Worker {
+	s := worker.New(w.client, queue, w.options(func(o *worker.Options) {
+		o.DisableWorkflowWorker = true
+		o.MaxConcurrentActivityExecutionSize = 64
+		o.ActivityTaskPollerBehavior = worker.NewPollerBehaviorSimpleMaximum(worker.PollerBehaviorSimpleMaximumOptions{MaximumNumberOfPollers: 4})
+		o.TaskQueueActivitiesPerSecond = rate
+	}))
+	workflows.Send.Bind(s, w.o.Activities.Send)
+	workflows.Reply.Bind(s, w.o.Activities.Reply)
+	return s
+}
+
+// Start begins to poll; it returns when every fixed queue is polled.
+func (w *Worker) Start(ctx context.Context) error {
+	for i, f := range w.fixed {
+		if err := f.Start(); err != nil {
+			for _, started := range w.fixed[:i] {
+				started.Stop()
+			}
+			return fmt.Errorf("start worker: %w", err)
+		}
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	go w.follow(ctx)
+	go func() {
+		w.o.Activities.Relay.Run(ctx)
+	}()
+	return nil
+}
+
+// Stop stops polling, lets what is under way end within StopTimeout, and returns.
+func (w *Worker) Stop() {
+	w.cancel()
+	<-w.done
+	var wg sync.WaitGroup
+	for _, f := range w.fixed {
+		wg.Go(f.Stop)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.sends {
+		wg.Go(s.worker.Stop)
+	}
+	wg.Wait()
+}
+
+// follow keeps one sender per integration, as the table says, every few seconds.
+func (w *Worker) follow(ctx context.Context) {
+	defer close(w.done)
+	tick := time.NewTicker(3 * time.Second)
+	defer tick.Stop()
+	for {
+		if err := w.reconcile(ctx); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("integrations not read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *Worker) reconcile(ctx context.Context) error {
+	wanted := map[string]float64{}
+	for cursor := ""; ; {
+		page, err := w.o.Integrations.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
+		if err != nil {
+			return err
+		}
+		for _, i := range page.Items {
+			wanted[i.ID] = i.RatePerSecond
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, s := range w.sends {
+		if rate, ok := wanted[id]; !ok || rate != s.rate {
+			s.worker.Stop()
+			delete(w.sends, id)
+		}
+	}
+	for id, rate := range wanted {
+		if _, ok := w.sends[id]; ok {
+			continue
+		}
+		s := w.newSender(workflows.QueueSendPrefix+id, rate)
+		if err := s.Start(); err != nil {
+			return fmt.Errorf("start sender of %s: %w", id, err)
+		}
+		w.sends[id] = sender{worker: s, rate: rate}
+	}
+	return nil
+}
