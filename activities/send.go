@@ -378,3 +378,21 @@ func payloadHash(m *channels.Outbound) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// SendRates returns the integrations whose queues are to be polled, each with
+// its limit of sends per second (0 is none).
+func (a *Activities) SendRates(ctx context.Context) (map[string]float64, error) {
+	rates := map[string]float64{}
+	for cursor := ""; ; {
+		page, err := a.Store.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			rates[page.Items[i].ID] = page.Items[i].RatePerSecond
+		}
+		if cursor = page.Next; cursor == "" {
+			return rates, nil
+		}
+	}
+}

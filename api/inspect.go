@@ -70,7 +70,7 @@ func (i *inspection) contacts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	waiting := max(p.Planned-p.Launched, 0)
+	waiting := min(p.ByStatus[campaign.ContactPending], p.Planned)
 	i.report.Contacts, i.report.DueAtOnce = p.Total, waiting
 	i.report.LaunchEstimate = (time.Duration((waiting+startsPerSecond-1)/startsPerSecond) * time.Second).String()
 	switch {

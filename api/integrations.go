@@ -10,7 +10,6 @@ import (
 
 	"carillon/campaign"
 	"carillon/channels"
-	"carillon/store"
 )
 
 func (s *Server) integrations(g huma.API) {
@@ -113,9 +112,7 @@ func (s *Server) putIntegration(ctx context.Context, in *struct {
 }
 
 func (s *Server) deleteIntegration(ctx context.Context, in *idInput) (*struct{}, error) {
-	if err := s.Store.DeleteIntegration(ctx, in.ID); errors.Is(err, store.ErrConflict) {
-		return nil, campaign.Errorf(campaign.CodeConflict, "a stage or an agent names the integration, or a session is open on it")
-	} else if err != nil {
+	if err := s.Store.DeleteIntegration(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	s.auditf(ctx, "delete", "integrations/"+in.ID, "")

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"carillon/campaign"
@@ -162,8 +161,7 @@ func (s *Server) operateUnstarted(ctx context.Context, c *campaign.Contact, o *c
 // operateTime bounds the wait for a contact's answer.
 const operateTime = 30 * time.Second
 
-// operateRun asks the contact's workflow. A completed contact has none any
-// more: only a move can open it again, by starting another.
+// operateRun asks the contact's workflow, and starts it where none runs.
 func (s *Server) operateRun(ctx context.Context, c *campaign.Contact, o campaign.Operation, key string) (campaign.Contact, error) {
 	if c.Status.Ended() {
 		st := campaign.NewState(*c)
@@ -180,26 +178,19 @@ func (s *Server) operateRun(ctx context.Context, c *campaign.Contact, o campaign
 		WorkflowID: workflows.ContactWorkflowID(c.CampaignID, c.ID), UpdateName: workflows.UpdateOperate, UpdateID: or(key, newID("up_")),
 		Args: []any{o}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
-	var handle client.WorkflowUpdateHandle
-	var err error
-	if c.Status.Ended() {
-		camp, cerr := s.Store.Campaign(ctx, c.CampaignID)
-		if cerr != nil {
-			return *c, cerr
-		}
-		handle, err = s.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: s.Temporal.NewWithStartWorkflowOperation(relay.Start(c, camp.Name, time.Time{}, s.now()), workflows.TypeContact, relay.Input(c)),
-			UpdateOptions:          update,
-		})
-	} else {
-		handle, err = s.Temporal.UpdateWorkflow(ctx, update)
+	camp, err := s.Store.Campaign(ctx, c.CampaignID)
+	if err != nil {
+		return *c, err
 	}
+	// With start: a completed contact has no run any more, and one that was
+	// claimed for launch this very moment has none yet.
+	handle, err := s.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: s.Temporal.NewWithStartWorkflowOperation(relay.Start(c, camp.Name, time.Time{}, s.now()), workflows.TypeContact, relay.Input(c)),
+		UpdateOptions:          update,
+	})
 	var after campaign.Contact
 	if err == nil {
 		err = handle.Get(ctx, &after)
-	}
-	if gone, ok := errors.AsType[*serviceerror.NotFound](err); ok && gone != nil {
-		return *c, campaign.Errorf(campaign.CodeConflict, "the contact is %s but its workflow does not run: restart it", c.Status)
 	}
 	return after, err
 }

@@ -81,7 +81,7 @@ func (outcomeText) Schema(huma.Registry) *huma.Schema {
 
 // Schema describes a secret, which can be written but not read.
 func (secretText) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "password", WriteOnly: true}
+	return &huma.Schema{Type: huma.TypeString, Format: "password", WriteOnly: true, Nullable: true, Examples: []any{"s3cret"}}
 }
 
 // Schema describes a free dictionary.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -188,9 +187,10 @@ func formAsJSON(r *http.Request) ([]byte, error) {
 	fields := map[string]any{}
 	for {
 		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && len(fields) > 0:
 			return json.Marshal(fields)
-		} else if err != nil {
+		case err != nil:
 			return nil, readError(err)
 		}
 		if err := addPart(fields, part); err != nil {
@@ -221,7 +221,7 @@ func addPart(fields map[string]any, part *multipart.Part) error {
 		}
 		fields[name] = b
 	default:
-		fields[name] = fmt.Sprintf("%s", text)
+		fields[name] = string(text)
 	}
 	return nil
 }

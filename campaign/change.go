@@ -17,9 +17,9 @@ type Change struct {
 	Results      DictChange        `json:"results,omitzero"`
 	InternalData DictChange        `json:"internal_data,omitzero"`
 	Stage        *string           `json:"stage,omitempty"`
-	Final        *FinalStage       `json:"final,omitempty"` // set when Stage is a final one
+	Final        *FinalStage       `json:"final,omitempty"`   // set when Stage is a final one
 	Outcome      *string           `json:"outcome,omitempty"` // "" takes it back, so no *Outcome: that would be null
-	Plan         []Communication   `json:"plan,omitempty"` // new, without ids
+	Plan         []Communication   `json:"plan,omitempty"`    // new, without ids
 	Edit         []Edit            `json:"edit,omitempty"`
 	Ignored      []string          `json:"ignored,omitempty"` // what the strategy may not change
 }

@@ -98,10 +98,13 @@ type Communication struct {
 	Attempt           int        `json:"attempt"`
 }
 
-// advance moves the status forward on the way; it never moves back and never
-// touches an ended communication. It reports whether anything changed.
+// advance moves the status forward on the way; it never moves back, never
+// touches an ended communication, and takes a planned one to STARTED only:
+// nobody would wait for the end of one that was not dispatched. It reports
+// whether anything changed.
 func (m *Communication) advance(to CommunicationStatus, at time.Time) bool {
-	if m.Status.Status.Final() || to.rank() <= m.Status.Status.rank() {
+	if m.Status.Status.Final() || to.rank() <= m.Status.Status.rank() ||
+		m.Status.Status == CommunicationPlanned && to != CommunicationStarted {
 		return false
 	}
 	m.Status = StatusAt{Status: to, At: at}

@@ -94,7 +94,8 @@ func (s *State) retry(now time.Time) {
 	}
 	if m := s.Contact.Communication(t.CommunicationID); m != nil && (!m.Status.Status.Final() || m.Status.Status == CommunicationSkipped && t.Reason == "max_attempts") {
 		if t.Kind == TroubleUnknown {
-			m.Attempt++ // a new row of the ledger: the operator takes the risk
+			m.Attempt++                         // a new row of the ledger: the operator takes the risk
+			s.Granted = append(s.Granted, m.ID) // it has kept its agent's place, if it needed one
 		}
 		s.backToPlanned(m, now)
 	}

@@ -62,9 +62,15 @@ func (s *State) dispatch(m *Communication, v *Verdict, now time.Time) []Command 
 		s.moveTo(m.StageName, now)
 	}
 	s.Sending = m.ID
-	s.Granted = slices.DeleteFunc(s.Granted, func(id string) bool { return id == m.ID })
 	s.Dirty = true
-	return []Command{s.spawn(Command{Kind: CommandSend, CommunicationID: m.ID, Verdict: v})}
+	cmds := []Command{s.spawn(Command{Kind: CommandSend, CommunicationID: m.ID, Verdict: v})}
+	if i := slices.Index(s.Granted, m.ID); i >= 0 {
+		s.Granted = slices.Delete(s.Granted, i, i+1)
+		if !v.Channel.Conversation() { // its stage was changed since: no session will give the place back
+			cmds = append(cmds, s.spawn(Command{Kind: CommandRelease, CommunicationID: m.ID}))
+		}
+	}
+	return cmds
 }
 
 func (s *State) moveTo(stage string, now time.Time) {
@@ -149,6 +155,9 @@ func (s *State) sent(m *Communication, out *SendOutcome, now time.Time) {
 		s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: CommunicationCompleted})
 		return
 	}
+	if m.Timeout == 0 {
+		m.Timeout = out.Timeout // what it waits for is part of its record from now on
+	}
 	o := Open{SessionID: out.SessionID, CommunicationID: m.ID, Timeout: out.Timeout, OnDelivered: out.OnDelivered}
 	if out.Timeout > 0 {
 		o.Deadline = now.Add(time.Duration(out.Timeout))
@@ -215,7 +224,9 @@ func (s *State) surrender(now time.Time) []Command {
 		if m != nil && m.Status.Status == CommunicationPlanned && !s.held(id, false) && !s.frozen() && !s.dueAt(m).After(now) {
 			return false
 		}
-		cmds = append(cmds, s.spawn(Command{Kind: CommandRelease, CommunicationID: id}))
+		if m == nil || m.Status.Status == CommunicationPlanned || m.Status.Status.Final() { // else its session gives the place back
+			cmds = append(cmds, s.spawn(Command{Kind: CommandRelease, CommunicationID: id}))
+		}
 		return true
 	})
 	return cmds
@@ -226,7 +237,7 @@ func (s *State) onRelease(r *Release, now time.Time) {
 	if r == nil {
 		return
 	}
-	if r.Cause == HeldAgentFull && r.CommunicationID != "" && r.CommunicationID != s.Sending && !slices.Contains(s.Granted, r.CommunicationID) {
+	if r.Cause == HeldAgentFull && r.CommunicationID != "" && !slices.Contains(s.Granted, r.CommunicationID) {
 		s.Granted = append(s.Granted, r.CommunicationID)
 	}
 	released := false

@@ -135,7 +135,7 @@ type carillon struct {
 
 func dev(t *testing.T) *carillon {
 	t.Helper()
-	c := &carillon{t: t, data: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH")}}
+	c := &carillon{t: t, data: t.TempDir(), env: []string{"CARILLON_LOG_LEVEL=warn"}}
 	if cli := os.Getenv("CARILLON_TEMPORAL"); cli != "" {
 		c.env = append(c.env, "PATH="+filepath.Dir(cli)+":"+os.Getenv("PATH"))
 	} else {
@@ -262,4 +262,14 @@ func (c *carillon) list(path string) []doc {
 func eventually(t *testing.T, within time.Duration, what string, check func() bool) {
 	t.Helper()
 	require.Eventually(t, check, within, 50*time.Millisecond, what)
+}
+
+// launchOnce runs a command to its end and returns what it printed.
+func launchOnce(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
 }

@@ -130,7 +130,7 @@ func TestTheManualsSnippetsRunVerbatim(t *testing.T) {
 	s := c.campaign(doc{"name": "Verbatim"})
 	agent := c.agent("Otto")
 	// "First Contact" and "Second Attempt" are the stages the snippets name.
-	s.stage("First Contact", doc{"channel": "email", "agent": agent, "subject": "Hello", "template": "Hello {{ name }}, {{ parameters.add_param2 }}"}, doc{"session_timeout": "1s"})
+	s.stage("First Contact", doc{"channel": "email", "agent": agent, "subject": "Hello", "template": "Hello {{ name }}, {{ parameters.add_param2 }}"}, doc{"session_timeout": "4s"})
 	s.stage("Second Attempt", doc{"channel": "email_notification", "integration": "outbox", "subject": "Again", "template": "Hello again"})
 	s.stage("Payment Promised", doc{"channel": "none", "start_state": "promised"}, doc{"outcome": "success"})
 	s.strategy("data_load", string(read(t, "../strategies/testdata/seed_data_load.py")))
@@ -155,6 +155,7 @@ func TestTheManualsSnippetsRunVerbatim(t *testing.T) {
 	john = s.contact("123")
 	session := s.session(john["id"].(string))
 	require.Equal(t, http.StatusAccepted, s.do(http.MethodPost, "/v1/sessions/"+session+"/answers", doc{"content": "So this is your promise to pay."}).status)
+	require.Equal(t, http.StatusAccepted, s.do(http.MethodPost, "/v1/sessions/"+session+"/results", doc{"results": doc{"OutcomeStatus": "PROMISE_TO_PAY"}}).status)
 	done := s.awaitStatus("123", "completed", 60*time.Second)
 	require.Equal(t, "success", done["outcome"])
 	require.NotEmpty(t, done["internal_data"].(doc)["last_message_time"])

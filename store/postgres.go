@@ -1,5 +1,3 @@
-//go:build carillon_pgx
-
 package store
 
 import (

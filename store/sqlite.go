@@ -17,7 +17,7 @@ func openSQLite(path string) (*Store, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return nil, errors.New("open store: SQLite needs a file")
 	}
-	writer, err := sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)")+"&_txlock=immediate")
+	writer, err := sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "foreign_keys(1)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)")+"&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}

@@ -32,7 +32,7 @@ var hostile = []struct {
 	{"swallows every exception", head + "    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass\n", strategies.KindCPUTimeout, 0, 0, "could not be interrupted"},
 	{"loops in C", head + "    return sum(range(10**13))\n", strategies.KindCPUTimeout, 2, 0, "could not be interrupted"},
 	{"matches a catastrophic pattern", "import re\n" + head + "    re.match('(a+)+$', 'a' * 60 + 'b')\n", strategies.KindCPUTimeout, 3, 0, ""},
-	{"allocates", head + "    hoard = []\n    while True:\n        hoard.append(bytearray(400 << 20))\n", strategies.KindMemory, 4, 0, ""},
+	{"allocates", head + "    hoard = []\n    while True:\n        hoard.append(bytes(10 << 20))\n", strategies.KindMemory, 4, 0, ""},
 	{"recurses", head + "    def down(n):\n        return down(n + 1)\n    down(0)\n", strategies.KindException, 3, 0, "recursion"},
 	{"forks", "import os\n" + head + "    os.fork()\n", strategies.KindDenied, 3, 5, "not permitted"},
 	{"starts a program", "import subprocess\n" + head + "    subprocess.run(['/bin/ls'])\n", strategies.KindDenied, 3, 0, ""},
@@ -62,6 +62,7 @@ func TestWhateverAStrategyDoesItsNeighbourGoesOn(t *testing.T) {
 	t.Parallel()
 	p := open(t, func(o *strategies.Options) {
 		o.Workers, o.CPULimit, o.BlockLimit, o.Grace = 1, 500*time.Millisecond, 500*time.Millisecond, 200*time.Millisecond
+		o.MemoryBytes = 192 << 20
 	})
 	for i, tc := range hostile {
 		t.Run(tc.name, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestWhateverAStrategyDoesItsNeighbourGoesOn(t *testing.T) {
 			if tc.line > 0 {
 				require.Equal(t, tc.line, r.Err.Line)
 			}
-			if tc.column > 0 {
+			if tc.column > 0 && !strings.HasPrefix(p.Status().Version, "3.10.") { // which knows lines only
 				require.Equal(t, tc.column, r.Err.Column)
 			}
 			require.Contains(t, r.Err.Message, tc.says)

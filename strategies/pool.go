@@ -61,7 +61,7 @@ func Open(o Options) (*Pool, error) {
 		spawner: make(chan func()), stop: make(chan struct{}), starting: map[key]int{}, slow: map[string]bool{},
 	}
 	if p.executable == "" {
-		if p.executable, err = os.Executable(); err != nil {
+		if p.executable, err = ownExecutable(); err != nil {
 			return nil, fmt.Errorf("open strategy pool: %w", err)
 		}
 	}
@@ -77,6 +77,14 @@ func Open(o Options) (*Pool, error) {
 	p.spare = w
 	p.mu.Unlock()
 	return p, nil
+}
+
+// ownExecutable is this program, even after its file was replaced by a newer one.
+func ownExecutable() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
 }
 
 // Close ends every worker. Calls under way return ErrClosed.

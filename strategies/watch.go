@@ -19,9 +19,9 @@ func (w *worker) watch() {
 	defer close(w.watched)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	var serial uint64
+	var serial, seen uint64
 	var since time.Time
-	var cpu time.Duration
+	var cpu, before time.Duration
 	for n := 0; ; n++ {
 		select {
 		case <-w.exited:
@@ -45,6 +45,13 @@ func (w *worker) watch() {
 		}
 		if n%3 == 0 {
 			w.weigh()
+		}
+		if n%10 == 0 {
+			spent, last, resting := cpuTime(w.cmd.Process.Pid), w.lastCall(), w.resting()
+			if resting && last == seen && spent-before > watchEvery {
+				w.pool.retire(w) // a thread that a call left behind
+			}
+			before, seen = spent, last
 		}
 	}
 }
@@ -84,6 +91,20 @@ func (w *worker) silent() *fate {
 		}
 	}
 	return nil
+}
+
+// resting says whether there is no call.
+func (w *worker) resting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls) == 0
+}
+
+// lastCall is the number of the newest call there was.
+func (w *worker) lastCall() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.nextID
 }
 
 // weigh ends a worker that holds more than it may, and replaces a fat one when it rests.

@@ -14,23 +14,15 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"carillon/activities"
-	"carillon/campaign"
-	"carillon/store"
 	"carillon/workflows"
 )
 
-// Integrations lists the integrations whose queues are to be polled.
-type Integrations interface {
-	Integrations(ctx context.Context, p store.Page) (store.List[campaign.Integration], error)
-}
-
 // Options tune a worker. Zero values are fit for one machine.
 type Options struct {
-	Activities   *activities.Activities
-	Integrations Integrations
-	Log          *slog.Logger
-	CacheSize    int           // workflows kept in memory; 0 is 2,000
-	StopTimeout  time.Duration // what sends under way get at the end; 0 is 15 s
+	Activities  *activities.Activities
+	Log         *slog.Logger
+	CacheSize   int           // workflows kept in memory; 0 is 2,000
+	StopTimeout time.Duration // what sends under way get at the end; 0 is 15 s
 }
 
 // Worker polls every queue of this process.
@@ -178,18 +170,9 @@ func (w *Worker) follow(ctx context.Context) {
 }
 
 func (w *Worker) reconcile(ctx context.Context) error {
-	wanted := map[string]float64{}
-	for cursor := ""; ; {
-		page, err := w.o.Integrations.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
-		if err != nil {
-			return err
-		}
-		for _, i := range page.Items {
-			wanted[i.ID] = i.RatePerSecond
-		}
-		if cursor = page.Next; cursor == "" {
-			break
-		}
+	wanted, err := w.o.Activities.SendRates(ctx)
+	if err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

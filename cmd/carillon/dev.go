@@ -34,11 +34,20 @@ func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
 	if err := os.MkdirAll(d.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data directory (--data): %w", err)
 	}
-	options, ui, stopped, stop, err := d.temporal(ctx)
+	lock, err := lockDataDir(ctx, d.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	options, server, stop, err := d.temporal(ctx, lock)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	ui, stopped := "", (<-chan struct{})(nil)
+	if server != nil {
+		ui, stopped = server.UIURL(), server.Done()
+	}
 	if d.SecretKey, err = keptSecret(filepath.Join(d.Data, "secret.key"), d.SecretKey); err != nil {
 		return err
 	}
@@ -75,22 +84,22 @@ func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
 		s.log.Info("stopping")
 		return nil
 	case <-stopped:
-		return errors.New("the Temporal dev server ended by itself; its log is in " + filepath.Join(d.Data, "temporal.log"))
+		return server.Err()
 	}
 }
 
 // temporal uses the server of TEMPORAL_ADDRESS if there is one, else starts
-// its own.
-func (d *devCmd) temporal(ctx context.Context) (o client.Options, ui string, stopped <-chan struct{}, stop func(), err error) {
+// its own and returns it.
+func (d *devCmd) temporal(ctx context.Context, lock *dataLock) (client.Options, *devServer, func(), error) {
 	if os.Getenv("TEMPORAL_ADDRESS") != "" {
-		o, err = temporalOptions()
-		return o, "", nil, func() {}, err
+		o, err := temporalOptions()
+		return o, nil, func() {}, err
 	}
-	server, err := startDevServer(ctx, devServerOptions{DataDir: d.Data, Port: d.TemporalPort, UIPort: d.UIPort})
+	server, err := startDevServer(ctx, devServerOptions{DataDir: d.Data, Port: d.TemporalPort, UIPort: d.UIPort, Lock: lock})
 	if err != nil {
-		return o, "", nil, nil, err
+		return client.Options{}, nil, nil, err
 	}
-	return client.Options{HostPort: server.HostPort()}, server.UIURL(), server.Done(), server.Stop, nil
+	return client.Options{HostPort: server.HostPort()}, server, server.Stop, nil
 }
 
 func announce(out io.Writer, url, temporal, ui, key, mode string) error {

@@ -25,6 +25,7 @@ type commands struct {
 	Dev         devCmd         `cmd:"" help:"Run everything on this machine: Temporal dev server, SQLite, worker, API."`
 	API         apiCmd         `cmd:"" name:"api" help:"Serve the REST API and the console."`
 	Worker      workerCmd      `cmd:"" help:"Run workflows and activities."`
+	Temporal    temporalCmd    `cmd:"" help:"Run only the Temporal dev server, beside api and worker."`
 	Migrate     migrateCmd     `cmd:"" help:"Create or upgrade the store's schema."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running API whether it is ready; for containers."`
 	Strategy    strategyCmd    `cmd:"" help:"Check or run a strategy file."`

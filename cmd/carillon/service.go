@@ -82,7 +82,7 @@ func (s *service) worker() *worker.Worker {
 			Store: s.store, Runner: s.pool, Channels: s.registry, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
 			Mode: s.Mode, Now: time.Now, Log: s.log,
 		},
-		Integrations: s.store, Log: s.log,
+		Log: s.log,
 	})
 }
 

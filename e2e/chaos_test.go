@@ -1,0 +1,248 @@
+//go:build chaos
+
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/pgtest"
+)
+
+// TestChaos kills parts of a running campaign with SIGKILL at random moments
+// and starts them again. Whatever is killed, every contact ends and every
+// planned message is in the outbox exactly once. ROUNDS sets the kills per
+// case (20), CONTACTS the contacts (500), SEED the moments.
+func TestChaos(t *testing.T) {
+	for _, name := range []string{"everything on SQLite", "worker on SQLite", "api on SQLite", "temporal on SQLite",
+		"everything on PostgreSQL", "worker on PostgreSQL", "api on PostgreSQL", "temporal on PostgreSQL"} {
+		t.Run(name, func(t *testing.T) { chaos(t, name) })
+	}
+}
+
+func chaos(t *testing.T, name string) {
+	victim, _, _ := strings.Cut(name, " ")
+	var c *chaosHouse
+	if name == "everything on SQLite" {
+		c = &chaosHouse{carillon: dev(t)}
+	} else {
+		c = apart(t, strings.HasSuffix(name, "PostgreSQL"))
+	}
+	contacts, rounds := setting("CONTACTS", 500), setting("ROUNDS", 20)
+	seed := uint64(setting("SEED", int(time.Now().UnixNano()%1e6)))
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 1))
+
+	s := c.campaign(doc{"name": "Chaos"})
+	agent := c.agent("Chaos")
+	s.stage("Notice", doc{"channel": "email_notification", "integration": "outbox", "subject": "Notice", "template": "{{ name }}"})
+	s.stage("Talk", doc{"channel": "email", "agent": agent, "subject": "Talk", "template": "{{ name }}"}, doc{"session_timeout": "3s"})
+	s.stage("Goodbye", doc{"channel": "email_notification", "integration": "outbox", "subject": "Goodbye", "template": "{{ name }}"})
+	s.stage("End", doc{"channel": "none", "start_state": "end"}, doc{"outcome": "success"})
+	s.strategy("data_load", fmt.Sprintf(`
+import hashlib
+async def run(contact, existing_contact, logger, **kwargs):
+    spread = int(hashlib.sha256(contact.object_id.encode()).hexdigest(), 16) %% %d
+    contact.communications.append(Communication(name="Notice", stage_name="Notice", start_date=datetime.now() + timedelta(milliseconds=spread)))
+    return contact
+`, 1000+rounds*1500))
+	s.strategy("aggregation", `
+NEXT = {"Notice": "Talk", "Talk": "Goodbye"}
+async def run(contact, session_results, logger, **kwargs):
+    nxt = NEXT.get(session_results["StageName"])
+    if nxt is None:
+        contact.current_stage = "End"
+    else:
+        contact.communications.append(Communication(name=nxt, stage_name=nxt, start_date=datetime.now() + timedelta(seconds=1)))
+    return contact
+`)
+	var file strings.Builder
+	file.WriteString("object_id,external_id,name,email,phone\n")
+	for i := range contacts {
+		fmt.Fprintf(&file, "O-%d,E-%d,Name %d,n%d@example.com,\n", i, i, i, i)
+	}
+	s.upload("text/csv", []byte(file.String()))
+	s.start()
+
+	stop := make(chan struct{})
+	var replies sync.WaitGroup
+	replies.Go(func() { answerTalks(s, stop) })
+	for range rounds {
+		<-time.After(time.Duration(300+dice.IntN(2200)) * time.Millisecond)
+		c.strike(victim)
+	}
+	await := time.Now().Add(5 * time.Minute)
+	left := -1
+	for left != 0 && time.Now().Before(await) {
+		left = contacts - len(s.all("/contacts", "&status=completed"))
+		<-time.After(300 * time.Millisecond)
+	}
+	close(stop)
+	replies.Wait()
+	if left != 0 {
+		for _, x := range s.all("/contacts", "") {
+			if x["status"] != "completed" {
+				timeline := s.must(http.MethodGet, s.path("/contacts/"+x["id"].(string)+"/timeline"), nil)
+				t.Logf("left over: %v\n%s", x, timeline.body)
+				break
+			}
+		}
+	}
+	require.Zero(t, left, "contacts that did not end")
+	counts := map[string]int{}
+	for _, m := range s.allOutbox() {
+		counts[m["contact_id"].(string)+" "+m["subject"].(string)]++
+	}
+	var twice []string
+	for key, n := range counts {
+		if n != 1 {
+			twice = append(twice, fmt.Sprintf("%s ×%d", key, n))
+		}
+	}
+	require.Empty(t, twice, "sent more than once")
+	require.Len(t, counts, 3*contacts, "three messages per contact")
+	t.Logf("%d contacts, %d kills of %s: %d messages, each once", contacts, rounds, victim, len(counts))
+}
+
+// answerTalks lets every fifth contact answer, so that replies too are in
+// flight when something dies. A lost answer is repeated with its key.
+func answerTalks(s *scene, stop chan struct{}) {
+	done := map[string]bool{}
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(400 * time.Millisecond):
+		}
+		a, err := s.try(http.MethodGet, "/v1/outbox?limit=500&campaign_id="+s.id, nil)
+		if err != nil || a.status != http.StatusOK {
+			continue
+		}
+		for i, m := range a.items(s.t) {
+			id := m["id"].(string)
+			if m["subject"] != "Talk" || done[id] || i%5 != 0 {
+				continue
+			}
+			if r, err := s.try(http.MethodPost, "/v1/outbox/"+id+"/reply", doc{"content": "hello"}, "Idempotency-Key", id); err == nil && r.status == http.StatusAccepted {
+				done[id] = true
+			}
+		}
+	}
+}
+
+// all reads every page of a list of the campaign.
+func (s *scene) all(list, query string) []doc {
+	return s.pages(s.path(list) + "?limit=500" + query)
+}
+
+func (s *scene) allOutbox() []doc { return s.pages("/v1/outbox?limit=500&campaign_id=" + s.id) }
+
+func (s *scene) pages(path string) []doc {
+	s.t.Helper()
+	var items []doc
+	for cursor := ""; ; {
+		page := path
+		if cursor != "" {
+			page += "&cursor=" + cursor
+		}
+		a := s.must(http.MethodGet, page, nil)
+		items = append(items, a.items(s.t)...)
+		next, _ := a.doc(s.t)["next_cursor"].(string)
+		if cursor = next; cursor == "" {
+			return items
+		}
+	}
+}
+
+// chaosHouse is Carillon as one process, or as three that die apart.
+type chaosHouse struct {
+	*carillon
+	temporal, worker, server *process
+	dir, db                  string
+	port, listen             string
+}
+
+func apart(t *testing.T, postgres bool) *chaosHouse {
+	t.Helper()
+	c := &chaosHouse{dir: t.TempDir(), port: freePort(t), listen: "127.0.0.1:" + freePort(t)}
+	c.carillon = &carillon{t: t, env: []string{"CARILLON_LOG_LEVEL=error", "CARILLON_SANDBOX=best-effort", "CARILLON_SECRET_KEY=a text that is long enough"}}
+	if postgres {
+		c.db = pgtest.New(t)
+	} else {
+		c.db = filepath.Join(c.dir, "carillon.db")
+	}
+	bin, err := filepath.Abs("../bin")
+	require.NoError(t, err)
+	if cli := os.Getenv("CARILLON_TEMPORAL"); cli != "" {
+		bin = filepath.Dir(cli)
+	}
+	c.env = append(c.env, "PATH="+bin+":"+os.Getenv("PATH"), "CARILLON_DATABASE_URL="+c.db, "TEMPORAL_ADDRESS=127.0.0.1:"+c.port)
+	c.startTemporal()
+	migrate := launchOnce(t, c.env, "migrate")
+	require.Contains(t, migrate, "up to date")
+	c.startWorker()
+	c.startAPI()
+	return c
+}
+
+func (c *chaosHouse) startTemporal() {
+	c.temporal = launch(c.t, c.env, "temporal", "--data", c.dir, "--port", c.port, "--ui-port", "0")
+}
+func (c *chaosHouse) startWorker() { c.worker = launch(c.t, c.env, "worker") }
+func (c *chaosHouse) startAPI() {
+	c.server = launch(c.t, c.env, "api", "--listen", c.listen)
+	c.process, c.api = c.server, "http://"+c.listen
+}
+
+// strike kills the victim and starts it again.
+func (c *chaosHouse) strike(victim string) {
+	c.t.Helper()
+	switch {
+	case c.temporal == nil:
+		c.killAndRestart()
+	case victim == "worker":
+		c.worker.kill()
+		c.startWorker()
+	case victim == "api":
+		c.server.kill()
+		c.startAPI()
+	case victim == "temporal":
+		c.temporal.kill()
+		c.startTemporal()
+	default:
+		c.temporal.kill()
+		c.worker.kill()
+		c.server.kill()
+		c.startTemporal()
+		c.startWorker()
+		c.startAPI()
+	}
+}
+
+func setting(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
