@@ -2,25 +2,71 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"go.temporal.io/sdk/activity"
 
+	"carillon/campaign"
 	"carillon/store"
 	"carillon/workflows"
 )
 
-// BeginRun hands the contact to the run that asks. Idempotent: the generation
-// is allocated per run id.
+// BeginRun hands the contact to the run that asks, with its sessions, so that
+// a run that begins in the middle of a contact's life finds what is open.
+// Idempotent: the first answer is kept under the run's id, because a workflow
+// task that is executed again must begin where its dead attempt began.
 func (a *Activities) BeginRun(ctx context.Context, in workflows.BeginInput) (workflows.BeginOutput, error) {
-	c, err := a.Store.BeginRun(ctx, in.ContactID, runID(ctx), in.Now)
-	return workflows.BeginOutput{Contact: c}, settled(err)
+	run := runID(ctx)
+	var out workflows.BeginOutput
+	raw, ok, err := a.Store.Memo(ctx, in.ContactID, run, 0)
+	if err != nil {
+		return out, err
+	}
+	if !ok {
+		if out.Contact, err = a.Store.BeginRun(ctx, in.ContactID, run, in.Now); err != nil {
+			return out, settled(err)
+		}
+		if out.Sessions, err = a.sessionsOf(ctx, &out.Contact); err != nil {
+			return out, err
+		}
+		if raw, err = json.Marshal(out); err != nil {
+			return out, fmt.Errorf("write contact %s: %w", in.ContactID, err)
+		}
+		if raw, err = a.Store.PutMemo(ctx, in.ContactID, run, 0, raw, nil); err != nil {
+			return out, err
+		}
+	}
+	out = workflows.BeginOutput{}
+	return out, json.Unmarshal(raw, &out)
+}
+
+// sessionsOf lists the sessions of a contact that has been spoken to.
+func (a *Activities) sessionsOf(ctx context.Context, c *campaign.Contact) ([]campaign.SessionBrief, error) {
+	if c.Attempts() == 0 {
+		return nil, nil
+	}
+	page, err := a.Store.Sessions(ctx, store.SessionFilter{ContactID: c.ID}, store.Page{Limit: 500})
+	if err != nil {
+		return nil, err
+	}
+	var out []campaign.SessionBrief
+	for i := range page.Items {
+		s := &page.Items[i]
+		b := campaign.SessionBrief{ID: s.ID, CommunicationID: s.CommunicationID, Status: s.Status, Reason: s.Reason, Results: s.Results, Late: s.Late, At: s.CreatedAt}
+		if s.LastMessageAt != nil {
+			b.At = *s.LastMessageAt
+		}
+		out = append(out, b)
+	}
+	return out, nil
 }
 
 // Record writes the contact's progress. Idempotent: a revision that is written
 // already changes nothing, and a run older than the newest is refused.
 func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) (workflows.None, error) {
 	r := store.Recording{
-		ContactID: in.Contact.ID, RunID: runID(ctx), Revision: in.Revision, Contact: in.Contact,
+		ContactID: in.Contact.ID, RunID: runID(ctx), Revision: in.Revision, After: in.After, Contact: in.Contact,
 		Decisions: in.Decisions, Taken: in.Taken, Now: in.Now,
 	}
 	for _, s := range in.Settled {

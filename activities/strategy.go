@@ -26,7 +26,7 @@ const (
 // one committed. The strategy itself may run more than once if the worker dies
 // before that commit; idempotency_key tells it so.
 func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput) (campaign.StrategyOutcome, error) {
-	run := runID(ctx)
+	run := runID(ctx) + "/" + subject(&in)
 	if raw, ok, err := a.Store.Memo(ctx, in.ContactID, run, in.Step); err != nil || ok {
 		return outcomeOf(raw, err)
 	}
@@ -100,6 +100,21 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 		return out, fmt.Errorf("write the outcome of strategy %s: %w", in.Type, err)
 	}
 	return outcomeOf(a.Store.PutMemo(ctx, in.ContactID, run, in.Step, raw, &record))
+}
+
+// subject names what the call is about. It is part of the memo's key: a
+// workflow task that is executed again may take its events in another order.
+func subject(in *workflows.StrategyInput) string {
+	switch {
+	case in.Ending != nil:
+		return fmt.Sprintf("%s/%s/%s", in.Type, in.Ending.CommunicationID, in.Ending.SessionID)
+	case in.Import != nil:
+		return fmt.Sprintf("%s/%s:%d", in.Type, in.Import.ImportID, in.Import.Line)
+	case in.Message != nil:
+		return fmt.Sprintf("%s/%s", in.Type, in.Message.ID)
+	default:
+		return string(in.Type)
+	}
 }
 
 func outcomeOf(raw json.RawMessage, err error) (out campaign.StrategyOutcome, _ error) {

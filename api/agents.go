@@ -140,10 +140,12 @@ func (s *Server) answerAgent(ctx context.Context, id string) (*body[campaign.Age
 	return &body[campaign.Agent]{Body: showAgent(a)}, err
 }
 
-func (s *Server) putAgent(ctx context.Context, in *struct {
+type agentPut struct {
 	ID   string `path:"id"`
 	Body AgentInput
-}) (*body[campaign.Agent], error) {
+}
+
+func (s *Server) putAgent(ctx context.Context, in *agentPut) (*body[campaign.Agent], error) {
 	before, err := s.Store.Agent(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestCampaignCRUD(t *testing.T) {
 	require.Equal(t, "Invoices", patched["name"])
 	rules := patched["rules"].(map[string]any)
 	require.NotContains(t, rules, "daily_cap")
-	require.Equal(t, 3.0, rules["max_attempts"])
+	require.EqualValues(t, 3, rules["max_attempts"])
 	require.Equal(t, "2h", rules["min_gap"])
 	require.Equal(t, []any{"b"}, patched["secret_names"])
 

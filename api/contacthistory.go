@@ -175,12 +175,12 @@ func (s *Server) exportContacts(ctx context.Context, in *exportInput) (*huma.Str
 	}
 	filter := in.filter(in.ID)
 	if in.Format == "ndjson" {
-		return s.download("application/x-ndjson", in.ID+"-contacts.ndjson", func(ctx context.Context, w io.Writer) error {
+		return s.download(ctx, "application/x-ndjson", in.ID+"-contacts.ndjson", func(w io.Writer) error {
 			out := json.NewEncoder(w)
 			return s.Store.EachContact(ctx, filter, func(c campaign.Contact) error { return out.Encode(s.showContact(c)) })
 		}), nil
 	}
-	return s.download("text/csv; charset=utf-8", in.ID+"-contacts.csv", func(ctx context.Context, w io.Writer) error {
+	return s.download(ctx, "text/csv; charset=utf-8", in.ID+"-contacts.csv", func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write(contactColumns(&camp)); err != nil {
 			return err

@@ -133,11 +133,13 @@ func owned(err error, instead string) error {
 	return err
 }
 
-func (s *Server) patchContact(ctx context.Context, in *struct {
+type contactPatch struct {
 	ID        string `path:"id"`
 	ContactID string `path:"contact_id"`
 	Body      ContactChange
-}) (*body[ContactView], error) {
+}
+
+func (s *Server) patchContact(ctx context.Context, in *contactPatch) (*body[ContactView], error) {
 	c, err := s.Store.Campaign(ctx, in.ID)
 	if err != nil {
 		return nil, err

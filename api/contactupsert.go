@@ -189,11 +189,11 @@ func (s *Server) upsertContact(ctx context.Context, in *upsertInput) (*upsertOut
 	if err != nil {
 		return nil, err
 	}
-	out := &upsertOutput{Status: http.StatusOK, Body: s.showContact(c)}
+	status := http.StatusOK
 	if i.Created > 0 {
-		out.Status = http.StatusCreated
+		status = http.StatusCreated
 	}
-	return out, nil
+	return &upsertOutput{Status: status, Body: s.showContact(c)}, nil
 }
 
 // importOne stores a row as an import and waits for its end.

@@ -17,6 +17,17 @@ var written = map[string]string{
 	"Delivery": `{"channel":"email_notification","integration":"mail","subject":"Your invoice","template":"Hello {{ name }}, you owe {{ parameters.amount }}"}`,
 }
 
+// familiar are examples of texts by the name of their field.
+var familiar = map[string]string{
+	"id": "mfrggzdfmztwq2lknnwg", "campaign_id": "cp_mfrggzdfmztwq2lknnwg", "contact_id": "ct_0f1e2d3c4b5a69788796",
+	"communication_id": "ct_0f1e2d3c4b5a69788796-1", "session_id": "ss_ct_0f1e2d3c4b5a69788796-1",
+	"stage_id": "st_mfrggzdfmztwq2lknnwg", "agent_id": "ag_mfrggzdfmztwq2lknnwg", "stage_name": "First letter",
+	"object_id": "INV-1042", "external_id": "customer-77", "name": "Ann", "email": "ann@example.com",
+	"phone": "+14155550100", "timezone": "Europe/Berlin", "language": "en", "content": "When is it due?",
+}
+
+const unknownText = "text"
+
 // addExamples gives every body of JSON an example made from its schema.
 func addExamples(doc *huma.OpenAPI) {
 	for name, text := range written {
@@ -107,6 +118,9 @@ func (e exampler) object(s *huma.Schema, request bool, depth int) any {
 			continue
 		}
 		out[name] = e.of(p, request, depth+1)
+		if text, ok := familiar[name]; ok && out[name] == unknownText {
+			out[name] = text
+		}
 	}
 	if values, ok := s.AdditionalProperties.(*huma.Schema); ok {
 		out["key"] = e.of(values, request, depth+1)
@@ -125,6 +139,6 @@ func exampleText(format string) string {
 	case "email":
 		return "ann@example.com"
 	default:
-		return "text"
+		return unknownText
 	}
 }

@@ -138,14 +138,13 @@ func (r reply) at(path string) any {
 func (r reply) text(path string) string { r.t.Helper(); s, _ := r.at(path).(string); return s }
 
 // problem checks an error answer: its status and the field it names, "" for none.
-func (r reply) problem(status int, field string) reply {
+func (r reply) problem(status int, field string) {
 	r.t.Helper()
 	r.is(status)
 	require.Equal(r.t, "application/problem+json", r.header.Get("Content-Type"), r.raw)
 	if field != "" {
 		require.Equal(r.t, field, r.text("errors.0.field"), r.raw)
 	}
-	return r
 }
 
 // addCampaign puts a campaign with a letter and a final stage into the store.

@@ -77,7 +77,7 @@ func (s *Server) importErrors(ctx context.Context, in *importErrorsInput) (*huma
 	if _, err := s.Store.Import(ctx, in.ID, in.ImportID); err != nil {
 		return nil, err
 	}
-	return s.download("text/csv; charset=utf-8", in.ImportID+"-errors.csv", func(ctx context.Context, w io.Writer) error {
+	return s.download(ctx, "text/csv; charset=utf-8", in.ImportID+"-errors.csv", func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write([]string{"line", "field", "value", "reason"}); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (s *Server) failedRows(ctx context.Context, in *importPath) (*huma.StreamRe
 		return nil, err
 	}
 	f := formOf(stored)
-	return s.download(f.contentType, in.ImportID+"-failed."+f.extension, func(ctx context.Context, w io.Writer) error {
+	return s.download(ctx, f.contentType, in.ImportID+"-failed."+f.extension, func(w io.Writer) error {
 		if err := f.begin(w, header); err != nil {
 			return err
 		}
@@ -162,12 +162,12 @@ func (f form) begin(w io.Writer, header []string) error {
 
 // download streams a file. Once it has begun, an error can only cut it short:
 // it is logged, and the connection is closed so that nobody takes it for whole.
-func (s *Server) download(contentType, filename string, write func(context.Context, io.Writer) error) *huma.StreamResponse {
+func (s *Server) download(ctx context.Context, contentType, filename string, write func(io.Writer) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		c.SetHeader("Content-Type", contentType)
 		c.SetHeader("Content-Disposition", `attachment; filename="`+filename+`"`)
-		if err := write(c.Context(), c.BodyWriter()); err != nil {
-			s.Log.Error("download", "request_id", requestID(c.Context()), "error", err)
+		if err := write(c.BodyWriter()); err != nil {
+			s.Log.Error("download", "request_id", requestID(ctx), "error", err)
 			panic(http.ErrAbortHandler)
 		}
 	}}

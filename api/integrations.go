@@ -82,10 +82,12 @@ func (s *Server) createIntegration(ctx context.Context, in *struct{ Body Integra
 	return s.answerIntegration(ctx, i.ID)
 }
 
-func (s *Server) putIntegration(ctx context.Context, in *struct {
+type integrationPut struct {
 	ID   string `path:"id"`
 	Body IntegrationInput
-}) (*body[campaign.Integration], error) {
+}
+
+func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[campaign.Integration], error) {
 	i, err := s.Store.Integration(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -168,10 +170,12 @@ func (s *Server) pauseIntegration(ctx context.Context, in *idInput) (*body[campa
 	return &body[campaign.Integration]{Body: showIntegration(i)}, nil
 }
 
-func (s *Server) resumeIntegration(ctx context.Context, in *struct {
+type integrationResume struct {
 	ID   string `path:"id"`
 	Body *ResumeRequest
-}) (*body[campaign.Integration], error) {
+}
+
+func (s *Server) resumeIntegration(ctx context.Context, in *integrationResume) (*body[campaign.Integration], error) {
 	r, err := in.Body.release(campaign.HeldIntegration, in.ID)
 	if err != nil {
 		return nil, err

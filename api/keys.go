@@ -54,7 +54,8 @@ func (s *Server) createKey(ctx context.Context, in *struct{ Body NewKey }) (*bod
 
 func (s *Server) deleteKey(ctx context.Context, in *struct {
 	ID string `path:"key_id"`
-}) (*struct{}, error) {
+},
+) (*struct{}, error) {
 	if err := s.Store.DeleteKey(ctx, in.ID); err != nil {
 		return nil, err
 	}

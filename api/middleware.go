@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -78,7 +79,7 @@ func (s *Server) catch(next echo.HandlerFunc) echo.HandlerFunc {
 			switch p := recover().(type) {
 			case nil:
 			case error:
-				if p == http.ErrAbortHandler {
+				if errors.Is(p, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.Log.Error("panic", "request_id", requestID(c.Request().Context()), "error", p, "stack", string(debug.Stack()))

@@ -50,7 +50,8 @@ func (s *Server) preflight(g huma.API) {
 
 func (s *Server) readPreflight(ctx context.Context, in *struct {
 	ID string `path:"id"`
-}) (*body[Preflight], error) {
+},
+) (*body[Preflight], error) {
 	c, err := s.Store.Campaign(ctx, in.ID)
 	if err != nil {
 		return nil, err

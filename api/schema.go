@@ -76,7 +76,7 @@ func (durationText) Schema(huma.Registry) *huma.Schema {
 
 // Schema describes an outcome.
 func (outcomeText) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Nullable: true, Enum: []any{"success", "failure", "", nil}, Examples: []any{"success"}}
+	return &huma.Schema{Type: huma.TypeString, Nullable: true, Enum: []any{"success", "failure", "", nil}, Examples: []any{nil}}
 }
 
 // Schema describes a secret, which can be written but not read.

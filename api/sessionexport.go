@@ -20,9 +20,9 @@ type sessionExportInput struct {
 	SessionQuery
 }
 
-func (s *Server) exportSessions(_ context.Context, in *sessionExportInput) (*huma.StreamResponse, error) {
+func (s *Server) exportSessions(ctx context.Context, in *sessionExportInput) (*huma.StreamResponse, error) {
 	if in.Format == "ndjson" {
-		return s.download("application/x-ndjson", "sessions.ndjson", func(ctx context.Context, w io.Writer) error {
+		return s.download(ctx, "application/x-ndjson", "sessions.ndjson", func(w io.Writer) error {
 			out := json.NewEncoder(w)
 			return s.eachSession(ctx, in.filter(), func(v campaign.Session) error {
 				whole, err := s.Store.Session(ctx, v.ID)
@@ -35,7 +35,7 @@ func (s *Server) exportSessions(_ context.Context, in *sessionExportInput) (*hum
 			})
 		}), nil
 	}
-	return s.download("text/csv; charset=utf-8", "sessions.csv", func(ctx context.Context, w io.Writer) error {
+	return s.download(ctx, "text/csv; charset=utf-8", "sessions.csv", func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write([]string{"id", "campaign_id", "contact_id", "communication_id", "stage_name", "agent_id", "channel", "mode", "status", "outcome", "reason", "late", "created_at", "ended_at", "results"}); err != nil {
 			return err

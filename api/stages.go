@@ -63,7 +63,8 @@ func answerStage(s campaign.Stage) *tagged[campaign.Stage] {
 
 func (s *Server) listStages(ctx context.Context, in *struct {
 	ID string `path:"id"`
-}) (*listed[campaign.Stage], error) {
+},
+) (*listed[campaign.Stage], error) {
 	if _, err := s.Store.Campaign(ctx, in.ID); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,8 @@ func (s *Server) createStage(ctx context.Context, in *stageCreate) (*tagged[camp
 func (s *Server) readStage(ctx context.Context, in *struct {
 	ID      string `path:"id"`
 	StageID string `path:"stage_id"`
-}) (*tagged[campaign.Stage], error) {
+},
+) (*tagged[campaign.Stage], error) {
 	stage, err := s.Store.Stage(ctx, in.ID, in.StageID)
 	if err != nil {
 		return nil, err

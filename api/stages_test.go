@@ -26,7 +26,7 @@ func TestStageCRUD(t *testing.T) {
 	body["alternatives"] = []any{map[string]any{"label": "short", "weight": 2, "delivery": body["delivery"]}}
 	made := s.call("POST", path, body)
 	a := made.ok(http.StatusCreated)
-	require.Equal(t, 1.0, a["weight"])
+	require.EqualValues(t, 1, a["weight"])
 	require.Equal(t, `"1"`, made.Header.Get("Etag"))
 	one := path + "/" + a["id"].(string)
 
@@ -39,7 +39,7 @@ func TestStageCRUD(t *testing.T) {
 	put := s.call("PUT", one, read, "If-Match", `"1"`).ok(200) // what was read may be sent back
 	require.Equal(t, "Renamed", put["name"])
 	require.Equal(t, "3d", put["session_timeout"])
-	require.Equal(t, 2.0, put["version"])
+	require.EqualValues(t, 2, put["version"])
 	s.call("PUT", one, read, "If-Match", `"1"`).fails(412)
 	read["name"] = "End"
 	s.call("PUT", one, read).fails(409)

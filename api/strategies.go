@@ -91,7 +91,8 @@ func answerStrategy(v campaign.Strategy) *tagged[campaign.Strategy] {
 
 func (s *Server) listStrategies(ctx context.Context, in *struct {
 	ID string `path:"id"`
-}) (*listed[campaign.Strategy], error) {
+},
+) (*listed[campaign.Strategy], error) {
 	if _, err := s.Store.Campaign(ctx, in.ID); err != nil {
 		return nil, err
 	}
@@ -126,7 +127,8 @@ func (s *Server) createStrategy(ctx context.Context, in *strategyCreate) (*tagge
 func (s *Server) readStrategy(ctx context.Context, in *struct {
 	ID         string `path:"id"`
 	StrategyID string `path:"strategy_id"`
-}) (*tagged[campaign.Strategy], error) {
+},
+) (*tagged[campaign.Strategy], error) {
 	v, err := s.Store.Strategy(ctx, in.ID, in.StrategyID)
 	if err != nil {
 		return nil, err

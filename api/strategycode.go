@@ -94,7 +94,8 @@ type codeOutput struct {
 func (s *Server) readCode(ctx context.Context, in *struct {
 	ID         string `path:"id"`
 	StrategyID string `path:"strategy_id"`
-}) (*codeOutput, error) {
+},
+) (*codeOutput, error) {
 	v, err := s.Store.Strategy(ctx, in.ID, in.StrategyID)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,8 @@ func answersText(kind string) func(*huma.Operation) {
 func (s *Server) listVersions(ctx context.Context, in *struct {
 	ID         string `path:"id"`
 	StrategyID string `path:"strategy_id"`
-}) (*listed[campaign.Strategy], error) {
+},
+) (*listed[campaign.Strategy], error) {
 	if _, err := s.Store.Strategy(ctx, in.ID, in.StrategyID); err != nil {
 		return nil, err
 	}

@@ -111,9 +111,12 @@ func messageOf(raw json.RawMessage, t campaign.StrategyType) (json.RawMessage, e
 	if t != campaign.AgentAnswer || len(raw) == 0 {
 		return raw, nil
 	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
+	if raw[0] != '"' {
 		return raw, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, err
 	}
 	return json.Marshal(campaign.Message{Author: campaign.AuthorAgent, Content: text})
 }

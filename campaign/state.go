@@ -120,6 +120,13 @@ func NewState(c Contact) State {
 	s := State{Contact: c}
 	if c.Attention != nil {
 		s.Trouble = &Trouble{Attention: *c.Attention, Kind: TroubleSend}
+		switch c.Attention.Reason {
+		case "strategy_error":
+			s.Trouble.Kind = TroubleStrategy
+		case "send_unknown":
+			s.Trouble.Kind = TroubleUnknown
+			s.Trouble.Sent = &SendOutcome{Outcome: SendSent}
+		}
 	}
 	return s
 }

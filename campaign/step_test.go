@@ -279,6 +279,12 @@ func TestUnknownSend(t *testing.T) {
 		require.Equal(t, 1, st.communication(1).Attempt)
 		st.converse()
 	})
+	t.Run("gives its agent's place back if the gate then says no", func(t *testing.T) {
+		st := lost(t)
+		st.operator(campaign.Operation{Action: campaign.OperateRetry})
+		st.gate(campaign.Verdict{Outcome: campaign.GateSkipped, Reason: "condition"})
+		require.Equal(t, id(1), st.asked(campaign.CommandRelease).CommunicationID)
+	})
 	t.Run("went after all if it is reported delivered", func(t *testing.T) {
 		st := lost(t)
 		st.happens(campaign.Event{Kind: campaign.EventDelivery, CommunicationID: id(1), Delivery: "delivered"})
@@ -385,6 +391,16 @@ func TestGateVerdicts(t *testing.T) {
 		st.contact(campaign.ContactCompleted)
 		require.Equal(t, campaign.OutcomeFailure, st.s.Contact.Outcome)
 		st.status(2, campaign.CommunicationCanceled)
+	})
+	t.Run("exhausted, answered late, and retried: it is planned until it is dispatched", func(t *testing.T) {
+		st := begin(t, "Chat")
+		st.gate(campaign.Verdict{Outcome: campaign.GateExhausted, Detail: "10 were made"})
+		st.writes(1, campaign.SessionID(id(1)), "hello?")
+		late := st.asked(campaign.CommandOpenLate).SessionID
+		st.operator(campaign.Operation{Action: campaign.OperateRetry})
+		st.writes(1, late, "hello??")
+		st.status(1, campaign.CommunicationPlanned)
+		st.converse()
 	})
 	t.Run("attention: retry passes the gate again", func(t *testing.T) {
 		st := begin(t, "Mail")

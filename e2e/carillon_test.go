@@ -133,9 +133,12 @@ type carillon struct {
 	api string
 }
 
-func dev(t *testing.T) *carillon {
+// canary is in the environment of every carillon, and must be in no answer.
+const canary = "canary-7d1f"
+
+func dev(t *testing.T, env ...string) *carillon {
 	t.Helper()
-	c := &carillon{t: t, data: t.TempDir(), env: []string{"CARILLON_LOG_LEVEL=warn"}}
+	c := &carillon{t: t, data: t.TempDir(), env: append([]string{"CARILLON_LOG_LEVEL=warn", "CARILLON_E2E=" + canary}, env...)}
 	if cli := os.Getenv("CARILLON_TEMPORAL"); cli != "" {
 		c.env = append(c.env, "PATH="+filepath.Dir(cli)+":"+os.Getenv("PATH"))
 	} else {
@@ -150,6 +153,13 @@ func dev(t *testing.T) *carillon {
 		}
 	})
 	return c
+}
+
+// in is the same carillon for a subtest.
+func (c *carillon) in(t *testing.T) *carillon {
+	other := *c
+	other.t = t
+	return &other
 }
 
 func (c *carillon) start() {
@@ -232,6 +242,9 @@ func (c *carillon) try(method, path string, body any, header ...string) (answer,
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
+	if bytes.Contains(raw, []byte(canary)) {
+		return answer{}, fmt.Errorf("%s %s answers with carillon's environment: %.2000s", method, path, raw)
+	}
 	return answer{status: resp.StatusCode, body: raw, header: resp.Header}, err
 }
 

@@ -126,14 +126,14 @@ func (s *Store) searchHits(ctx context.Context, f ContactFilter, terms []searchT
 	var branches []string
 	for i, t := range terms {
 		b := query{args: q.args}
-		in, args := t.in()
-		b.and(in, args...)
-		b.and("("+t.column+", s.contact_id) > (?, ?)", after...)
-		if f.CampaignID != "" && t.column == "s.external_id" {
-			b.and("s.campaign_id || '' = ?", f.CampaignID) // keeps to the index of the column
+		b.and(t.column+" < ? and "+t.column+" <> ''", t.to)
+		// One lower bound only: of two, PostgreSQL may begin at the looser one.
+		if text, _ := after[0].(string); text < t.from {
+			b.and("("+t.column+", s.contact_id) > (?, '')", t.from)
 		} else {
-			b.equal("s.campaign_id", f.CampaignID)
+			b.and("("+t.column+", s.contact_id) > (?, ?)", after...)
 		}
+		b.equal("s.campaign_id", f.CampaignID)
 		b.equal("s.object_id", cut(f.ObjectID))
 		b.equal("s.external_id", cut(f.ExternalID))
 		rest := f

@@ -116,7 +116,12 @@ type ContactFilter struct {
 type Recording struct {
 	ContactID string
 	RunID     string
-	Revision  int64 // counts up within the run; a repeated one is a no-op
+	// Revision counts up within the run; a repeated one is a no-op. It is a time
+	// in microseconds, so that a workflow task that is executed again after a
+	// crash writes over what its dead attempt wrote.
+	Revision int64
+	// After is the revision before; what the run wrote past it was a dead attempt's.
+	After     int64
 	Contact   campaign.Contact
 	Decisions []campaign.Decision
 	Taken     []string // ids of inbox events now in the state

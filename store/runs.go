@@ -90,6 +90,11 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 		if w.Revision <= r.recorded {
 			return nil
 		}
+		if r.recorded > w.After { // an attempt that died wrote more than the run remembers
+			if _, err := c.exec(ctx, `delete from decisions where contact_id = $1 and recorded > $2`, w.ContactID, w.After); err != nil {
+				return err
+			}
+		}
 		before := r.contact
 		r.contact, r.recorded = w.Contact.Clone(), w.Revision
 		r.contact.CreatedAt = before.CreatedAt

@@ -31,6 +31,7 @@ type Options struct {
 
 	MemoryBytes uint64        // of one worker; 0 is 512 MiB
 	ResultBytes int           // of one returned contact; 0 is 4 MiB
+	Deadline    time.Duration // of a call whose job sets none; 0 is 30 s. data_load gets at most 10 s of it.
 	CPULimit    time.Duration // computing without an await; 0 is 2 s
 	BlockLimit  time.Duration // blocking without an await; 0 is 10 s
 	Grace       time.Duration // what a call gets to end after it was told to; 0 is 500 ms
@@ -57,6 +58,7 @@ func (o Options) withDefaults() Options {
 	o.Sandbox = or(o.Sandbox, Required)
 	o.MemoryBytes = or(o.MemoryBytes, 512<<20)
 	o.ResultBytes = min(or(o.ResultBytes, 4<<20), frameLimit/2)
+	o.Deadline = or(o.Deadline, defaultDeadline)
 	o.CPULimit = or(o.CPULimit, 2*time.Second)
 	o.BlockLimit = or(o.BlockLimit, 10*time.Second)
 	o.Grace = or(o.Grace, 500*time.Millisecond)
@@ -83,9 +85,9 @@ type limits struct{ deadline, cpu, block time.Duration }
 func (o Options) limitsOf(j Job) limits {
 	deadline := j.Deadline
 	if deadline <= 0 {
-		deadline = defaultDeadline
+		deadline = o.Deadline
 		if j.Source.Type == DataLoad {
-			deadline = dataLoadDeadline
+			deadline = min(deadline, dataLoadDeadline)
 		}
 	}
 	return limits{deadline: deadline, cpu: min(o.CPULimit, deadline), block: min(o.BlockLimit, deadline)}

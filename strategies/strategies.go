@@ -46,7 +46,7 @@ type Job struct {
 	Timezone   string // IANA, of the campaign; UTC if empty
 	Source     Source
 	Network    bool          // through the pool's proxy, if it has one
-	Deadline   time.Duration // of each call; 0 is 30 s, for data_load 10 s
+	Deadline   time.Duration // of each call; 0 is the pool's, for data_load at most 10 s
 	// Kwargs is a JSON object that all calls share, decoded once per batch: campaign, stages, secrets, rules, holidays.
 	// A call's own kwargs win.
 	Kwargs json.RawMessage

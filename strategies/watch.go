@@ -22,6 +22,7 @@ func (w *worker) watch() {
 	var serial, seen uint64
 	var since time.Time
 	var cpu, before time.Duration
+	rested := false
 	for n := 0; ; n++ {
 		select {
 		case <-w.exited:
@@ -48,10 +49,10 @@ func (w *worker) watch() {
 		}
 		if n%10 == 0 {
 			spent, last, resting := cpuTime(w.cmd.Process.Pid), w.lastCall(), w.resting()
-			if resting && last == seen && spent-before > watchEvery {
+			if n > 0 && rested && resting && last == seen && spent-before > watchEvery {
 				w.pool.retire(w) // a thread that a call left behind
 			}
-			before, seen = spent, last
+			before, seen, rested = spent, last, resting
 		}
 	}
 }

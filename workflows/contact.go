@@ -45,7 +45,10 @@ type run struct {
 
 // Contact is the life of one contact in one campaign.
 func Contact(ctx workflow.Context, in ContactInput) (ContactResult, error) {
-	r := &run{in: in, sel: workflow.NewSelector(ctx), slow: map[campaign.StrategyType]bool{}}
+	r := &run{
+		in: in, sel: workflow.NewSelector(ctx), slow: map[campaign.StrategyType]bool{},
+		revision: workflow.GetInfo(ctx).WorkflowStartTime.UnixMicro(),
+	}
 	if err := r.begin(ctx); err != nil {
 		if isType(err, ErrTypeGone) {
 			return ContactResult{Status: "deleted"}, nil
@@ -67,7 +70,7 @@ func (r *run) begin(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	r.state = campaign.NewState(out.Contact)
+	r.state = campaign.ResumeState(out.Contact, out.Sessions, workflow.Now(ctx))
 	return nil
 }
 
@@ -170,10 +173,11 @@ func (r *run) record(ctx workflow.Context) error {
 	if !r.state.Dirty {
 		return nil
 	}
-	r.revision++
+	after := r.revision
+	r.revision = max(after+1, workflow.Now(ctx).UnixMicro())
 	s := &r.state
 	_, err := Record.local(ctx, quick("write down what was decided"), RecordInput{
-		Revision: r.revision, Contact: s.Contact, Decisions: s.Decisions, Taken: s.Taken, Settled: s.Settled, Now: workflow.Now(ctx),
+		Revision: r.revision, After: after, Contact: s.Contact, Decisions: s.Decisions, Taken: s.Taken, Settled: s.Settled, Now: workflow.Now(ctx),
 	})
 	if isType(err, ErrTypeStale) || isType(err, ErrTypeGone) {
 		r.stale, r.calls = true, nil

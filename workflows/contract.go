@@ -132,13 +132,16 @@ type BeginInput struct {
 
 // BeginOutput is the contact as the run finds it.
 type BeginOutput struct {
-	Contact campaign.Contact `json:"contact"`
+	Contact  campaign.Contact        `json:"contact"`
+	Sessions []campaign.SessionBrief `json:"sessions,omitempty"`
 }
 
 // RecordInput is the contact as it now is and what was decided since the last
-// recording. Revision counts up within a run.
+// recording. Revision is the workflow's time in microseconds, counted up where
+// it does not move; After is the one before.
 type RecordInput struct {
 	Revision  int64                `json:"revision"`
+	After     int64                `json:"after"`
 	Contact   campaign.Contact     `json:"contact"`
 	Decisions []campaign.Decision  `json:"decisions,omitempty"`
 	Taken     []string             `json:"taken,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"carillon/strategies"
 )
@@ -23,9 +24,10 @@ type common struct {
 
 // pythonFlags tune the runner of strategies.
 type pythonFlags struct {
-	Python  string `env:"CARILLON_PYTHON" help:"Python interpreter for strategies, 3.10 or newer; found on PATH if not given."`
-	Workers int    `name:"strategy-workers" env:"CARILLON_STRATEGY_WORKERS" help:"Strategy processes; 0 is one per core."`
-	Sandbox string `enum:"required,best-effort,off," default:"" env:"CARILLON_SANDBOX" help:"Sandbox of strategies: required, best-effort or off. Default: required, in dev best-effort."`
+	Python   string        `env:"CARILLON_PYTHON" help:"Python interpreter for strategies, 3.10 or newer; found on PATH if not given."`
+	Workers  int           `name:"strategy-workers" env:"CARILLON_STRATEGY_WORKERS" help:"Strategy processes; 0 is one per core."`
+	Deadline time.Duration `name:"strategy-deadline" default:"30s" env:"CARILLON_STRATEGY_DEADLINE" help:"How long one strategy call may take, at most 50s."`
+	Sandbox  string        `enum:"required,best-effort,off," default:"" env:"CARILLON_SANDBOX" help:"Sandbox of strategies: required, best-effort or off. Default: required, in dev best-effort."`
 }
 
 func (p *pythonFlags) options(fallback strategies.Mode) strategies.Options {
@@ -33,7 +35,18 @@ func (p *pythonFlags) options(fallback strategies.Mode) strategies.Options {
 	if mode == "" {
 		mode = fallback
 	}
-	return strategies.Options{Python: p.Python, Workers: p.Workers, Sandbox: mode}
+	return strategies.Options{Python: p.Python, Workers: p.Workers, Sandbox: mode, Deadline: p.Deadline}
+}
+
+// maxStrategyDeadline leaves an activity's minute time to report what happened.
+const maxStrategyDeadline = 50 * time.Second
+
+// Validate checks what kong's tags cannot say.
+func (p *pythonFlags) Validate() error {
+	if p.Deadline <= 0 || p.Deadline > maxStrategyDeadline {
+		return fmt.Errorf("--strategy-deadline: %s is not between 0 and %s", p.Deadline, maxStrategyDeadline)
+	}
+	return nil
 }
 
 func (c *common) logger() *slog.Logger {

@@ -64,7 +64,8 @@ create index contact_search_name on contact_search (campaign_id, name, contact_i
 create index contact_search_email on contact_search (campaign_id, email, contact_id) where email <> '';
 create index contact_search_phone on contact_search (campaign_id, phone, contact_id) where phone <> '';
 create index contact_search_object on contact_search (campaign_id, object_id, contact_id);
-create index contact_search_external on contact_search (external_id, contact_id);
+create index contact_search_external on contact_search (campaign_id, external_id, contact_id);
+create index contact_search_person on contact_search (external_id, contact_id);
 create table contact_fields (
   campaign_id text collate "C" not null, name text collate "C" not null, value text collate "C" not null, contact_id text collate "C" not null,
   primary key (campaign_id, name, value, contact_id)
@@ -78,7 +79,7 @@ create table memos (
   primary key (contact_id, run_id, step)
 );
 create table decisions (
-  seq bigint generated always as identity primary key, contact_id text collate "C" not null, revision bigint not null, n bigint not null,
+  seq bigint generated always as identity primary key, contact_id text collate "C" not null, revision bigint not null, recorded bigint not null, n bigint not null,
   campaign_id text collate "C" not null, kind text collate "C" not null, reason text collate "C" not null, at bigint not null,
   summary text collate "C" not null, data text collate "C" not null,
   unique (contact_id, revision, n)

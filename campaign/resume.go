@@ -1,0 +1,79 @@
+package campaign
+
+import "time"
+
+// SessionBrief is what a run that begins in the middle of a contact's life
+// must know of a session.
+type SessionBrief struct {
+	ID              string        `json:"id"`
+	CommunicationID string        `json:"communication_id"`
+	Status          SessionStatus `json:"status"`
+	Reason          string        `json:"reason,omitempty"`
+	Results         Dict          `json:"results,omitempty"`
+	Late            bool          `json:"late,omitempty"`
+	At              time.Time     `json:"at"` // of its last message, else of its opening
+}
+
+// ResumeState begins a run from the store: a new contact, or one whose earlier
+// run was lost (terminated, restarted, reset to its start). What was under way
+// is taken up again: an opening that was being sent is planned anew, and the
+// ledger says whether it left; open sessions wait on; a session that has ended
+// and was not aggregated is.
+func ResumeState(c Contact, sessions []SessionBrief, now time.Time) State {
+	s := NewState(c)
+	if c.Status.Ended() {
+		return s
+	}
+	for i := range s.Contact.Communications {
+		m := &s.Contact.Communications[i]
+		m.Flagged = false
+		if st := m.Status.Status; st == CommunicationPlanned || st.Final() {
+			continue
+		}
+		s.takeUp(m, sessions, now)
+	}
+	for _, b := range sessions {
+		if m := s.Contact.Communication(b.CommunicationID); b.Late && m != nil {
+			s.Late++
+			if b.Status == SessionOpen {
+				s.Open = append(s.Open, Open{SessionID: b.ID, CommunicationID: m.ID, Timeout: m.Timeout, Deadline: b.At.Add(time.Duration(m.Timeout)), Late: true})
+			}
+		}
+	}
+	return s
+}
+
+// takeUp continues one communication that was on its way.
+func (s *State) takeUp(m *Communication, sessions []SessionBrief, now time.Time) {
+	timeout := m.Timeout
+	if timeout == 0 && m.Channel.Conversation() {
+		timeout = Duration(m.Channel.Timeout())
+	}
+	for i := range sessions {
+		b := &sessions[i]
+		if b.CommunicationID != m.ID || b.Late {
+			continue
+		}
+		if b.Status == SessionOpen {
+			if m.Status.Status == CommunicationStarted && m.SessionID == "" {
+				break // its opening may not have left
+			}
+			s.Open = append(s.Open, Open{SessionID: b.ID, CommunicationID: m.ID, Timeout: timeout, Deadline: b.At.Add(time.Duration(timeout))})
+		} else {
+			s.Ended = append(s.Ended, Ending{
+				CommunicationID: m.ID, Outcome: b.Status.RollUp(), SessionID: b.ID, SessionStatus: b.Status, Results: b.Results, Reason: b.Reason,
+			})
+		}
+		return
+	}
+	switch {
+	case m.Status.Status == CommunicationStarted:
+		if s.Trouble == nil || s.Trouble.CommunicationID != m.ID {
+			s.backToPlanned(m, now)
+		}
+	case timeout > 0:
+		s.Open = append(s.Open, Open{CommunicationID: m.ID, Timeout: timeout, Deadline: m.Status.At.Add(time.Duration(timeout))})
+	default:
+		s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: CommunicationCompleted})
+	}
+}

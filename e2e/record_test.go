@@ -1,0 +1,323 @@
+package e2e_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"carillon/workflows"
+)
+
+// TestRecordHistories writes the goldens that workflows/replay_test.go replays
+// in every test run. It runs only by `make histories`; what it has written is
+// kept for ever, so a scenario that exists is not overwritten: give a changed
+// workflow a new name here.
+func TestRecordHistories(t *testing.T) {
+	if os.Getenv("CARILLON_RECORD") == "" {
+		t.Skip("recorded by make histories")
+	}
+	scenarios := map[string]func(*recorder){
+		"happy": happy, "reply": reply, "late-reply": lateReply, "refused-and-retried": refused, "paused-and-resumed": paused,
+		"stopped": stopped, "reimport-of-completed": reimport, "strategy-error-and-retry": strategyError, "slow-strategy": slowStrategy,
+		"agent-busy": agentBusy,
+	}
+	r := newRecorder(t, dev(t), "")
+	for name, play := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			r.t, r.carillon.t, r.name = t, t, name
+			play(r)
+		})
+	}
+	t.Run("continue-as-new", func(t *testing.T) { continueAsNew(t) })
+}
+
+// recorder plays scenarios and keeps the histories.
+type recorder struct {
+	*carillon
+	t        *testing.T
+	name     string
+	temporal client.Client
+}
+
+func newRecorder(t *testing.T, c *carillon, name string) *recorder {
+	t.Helper()
+	tc, err := client.Dial(client.Options{HostPort: c.ready["temporal"].(string)})
+	require.NoError(t, err)
+	t.Cleanup(tc.Close)
+	return &recorder{carillon: c, t: t, name: name, temporal: tc}
+}
+
+// keep writes one run's history as gzipped JSON.
+func (r *recorder) keep(workflowID, runID, suffix string) {
+	r.t.Helper()
+	path := filepath.Join("..", "workflows", "testdata", "replay", r.name+suffix+".json.gz")
+	if _, err := os.Stat(path); err == nil {
+		r.t.Logf("%s is kept as it is", path)
+		return
+	}
+	var h historypb.History
+	for it := r.temporal.GetWorkflowHistory(r.t.Context(), workflowID, runID, false, 0); it.HasNext(); {
+		e, err := it.Next()
+		require.NoError(r.t, err)
+		h.Events = append(h.Events, e)
+	}
+	raw, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&h)
+	require.NoError(r.t, err)
+	raw = regexp.MustCompile(`"identity": *"[^"]*"`).ReplaceAll(raw, []byte(`"identity": "carillon"`))
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	require.NoError(r.t, err)
+	_, err = z.Write(raw)
+	require.NoError(r.t, err)
+	require.NoError(r.t, z.Close())
+	require.NoError(r.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(r.t, os.WriteFile(path, b.Bytes(), 0o644))
+	r.t.Logf("%s: %d events", path, len(h.Events))
+}
+
+func (r *recorder) keepContact(s *scene, contactID, suffix string) {
+	r.keep(workflows.ContactWorkflowID(s.id, contactID), "", suffix)
+}
+
+const oneContact = "object_id,external_id,name,email,phone\nO,E,Ann,ann@example.com,+14155550123\n"
+
+// talk is a campaign of one conversation; its aggregation goes by OutcomeStatus.
+func (r *recorder) talk(more ...doc) *scene {
+	s := r.campaign(doc{"name": r.name})
+	agent := r.agent(r.name, more...)
+	s.stage("Talk", doc{"channel": "email", "agent": agent, "subject": "Hello", "template": "{{ name }}"}, doc{"session_timeout": "30s"})
+	s.stage("Later", doc{"channel": "email_notification", "integration": "outbox", "subject": "Later", "template": "Later"})
+	s.stage("End", doc{"channel": "none", "start_state": "end"}, doc{"outcome": "success"})
+	s.strategy("data_load", `
+async def run(contact, existing_contact, logger, **kwargs):
+    if existing_contact is None:
+        contact.communications.append(Communication(name="Talk", stage_name="Talk", start_date=datetime.now() + timedelta(seconds=1)))
+    elif contact.parameters.get("again"):
+        contact.communications.append(Communication(name="Again", stage_name="Later"))
+    return contact
+`)
+	s.strategy("aggregation", `
+async def run(contact, session_results, logger, **kwargs):
+    if session_results["OutcomeStatus"] == "LATER":
+        contact.communications.append(Communication(name="Later", stage_name="Later", start_date=datetime.now() + timedelta(hours=1)))
+    else:
+        contact.current_stage = "End"
+    return contact
+`)
+	s.strategy("agent_answer", `
+async def on_agent_answer(contact, message, **kwargs):
+    contact.internal_data["answers"] = contact.internal_data.get("answers", 0) + 1
+    return contact
+`)
+	return s
+}
+
+func (r *recorder) begin(s *scene) string {
+	s.upload("text/csv", []byte(oneContact))
+	s.start()
+	return s.contact("O")["id"].(string)
+}
+
+func (s *scene) result(session, outcome string) {
+	s.t.Helper()
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/results", doc{"results": doc{"OutcomeStatus": outcome}})
+}
+
+func happy(r *recorder) {
+	s := r.talk()
+	id := r.begin(s)
+	s.result(s.session(id), "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+	imports := s.list(s.path("/imports"))
+	r.keep(workflows.ImportWorkflowID(imports[0]["id"].(string)), "", "-import")
+	r.keep(workflows.LaunchWorkflowID(s.id), "", "-launch")
+}
+
+func reply(r *recorder) {
+	s := r.talk()
+	id := r.begin(s)
+	session := s.session(id)
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": "Who are you?"})
+	eventually(r.t, 10*time.Second, "message", func() bool { return s.contact("O")["counts"].(doc)["received"].(float64) == 1 })
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/answers", doc{"content": "Anna."})
+	eventually(r.t, 10*time.Second, "answer", func() bool { return s.contact("O")["internal_data"].(doc)["answers"] != nil })
+	s.result(session, "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func lateReply(r *recorder) {
+	s := r.talk()
+	id := r.begin(s)
+	session := s.session(id)
+	s.result(session, "LATER")
+	eventually(r.t, 10*time.Second, "later is planned", func() bool { return len(s.contact("O")["communications"].([]any)) == 2 })
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": "I was away"})
+	late := s.session(id)
+	require.NotEqual(r.t, session, late)
+	s.result(late, "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func refused(r *recorder) {
+	s := r.talk()
+	s.upload("text/csv", []byte("object_id,external_id,name,email,phone,timezone\nO,E,Ann,ann@example.com,,Mars/Olympus\n"))
+	s.start()
+	id := s.awaitStatus("O", "needs_attention", 20*time.Second)["id"].(string)
+	s.must(http.MethodPost, s.path("/contacts"), doc{"object_id": "O", "external_id": "E", "timezone": "Europe/Rome"})
+	s.must(http.MethodPost, s.path("/contacts/"+id+"/retry"), nil)
+	s.result(s.session(id), "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func paused(r *recorder) {
+	s := r.talk()
+	s.upload("text/csv", []byte(oneContact))
+	s.start()
+	id := s.contact("O")["id"].(string)
+	s.must(http.MethodPost, s.path("/pause"), nil)
+	eventually(r.t, 20*time.Second, "held", func() bool { return s.contact("O")["held"] != nil })
+	s.must(http.MethodPost, s.path("/resume"), doc{"policy": "now"})
+	session := s.session(id)
+	s.must(http.MethodPost, s.path("/contacts/"+id+"/pause"), nil)
+	s.must(http.MethodPost, s.path("/contacts/"+id+"/resume"), nil)
+	s.result(session, "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func stopped(r *recorder) {
+	s := r.talk()
+	id := r.begin(s)
+	s.session(id)
+	s.must(http.MethodPost, s.path("/stop"), nil)
+	s.awaitStatus("O", "stopped", 30*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func reimport(r *recorder) {
+	s := r.talk()
+	id := r.begin(s)
+	s.result(s.session(id), "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	s.must(http.MethodPost, s.path("/contacts"), doc{"object_id": "O", "external_id": "E", "parameters": doc{"again": true}})
+	eventually(r.t, 20*time.Second, "sent again", func() bool { return len(s.outbox("")) == 2 })
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func strategyError(r *recorder) {
+	s := r.talk()
+	bad := s.list(s.path("/strategies"))
+	id := r.begin(s)
+	session := s.session(id)
+	var aggregation doc
+	for _, x := range bad {
+		if x["type"] == "aggregation" {
+			aggregation = x
+		}
+	}
+	update := func(code string) {
+		s.must(http.MethodPut, s.path("/strategies/"+aggregation["id"].(string)), doc{"name": "aggregation", "type": "aggregation", "code": code})
+	}
+	update("async def run(contact, session_results, logger, **kwargs):\n    raise ValueError('not today')\n")
+	s.result(session, "DONE")
+	s.awaitStatus("O", "needs_attention", 20*time.Second)
+	update(aggregation["code"].(string))
+	s.must(http.MethodPost, s.path("/contacts/"+id+"/retry"), nil)
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func slowStrategy(r *recorder) {
+	s := r.talk()
+	for _, x := range s.list(s.path("/strategies")) {
+		if x["type"] == "aggregation" {
+			s.must(http.MethodPut, s.path("/strategies/"+x["id"].(string)), doc{"name": "aggregation", "type": "aggregation",
+				"code": "import asyncio\n" + x["code"].(string)[:len("\nasync def run(contact, session_results, logger, **kwargs):\n")] + "    await asyncio.sleep(1.5)\n    contact.current_stage = 'End'\n    return contact\n"})
+		}
+	}
+	id := r.begin(s)
+	s.result(s.session(id), "DONE")
+	s.awaitStatus("O", "completed", 30*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func agentBusy(r *recorder) {
+	s := r.talk(doc{"max_sessions": 1})
+	s.upload("text/csv", []byte(oneContact+"P,F,Bob,bob@example.com,+14155550124\n"))
+	s.start()
+	var first, second string
+	eventually(r.t, 20*time.Second, "one talks, one waits", func() bool {
+		first, second = "", ""
+		for _, c := range s.contacts("") {
+			if c["held"] != nil {
+				second = c["id"].(string)
+			} else if len(s.list("/v1/sessions?status=open&contact_id="+c["id"].(string))) == 1 {
+				first = c["id"].(string)
+			}
+		}
+		return first != "" && second != ""
+	})
+	s.result(s.session(first), "DONE")
+	s.result(s.session(second), "DONE")
+	for _, object := range []string{"O", "P"} {
+		s.awaitStatus(object, "completed", 20*time.Second)
+	}
+	r.keepContact(s, second, "")
+}
+
+// continueAsNew runs on a server that suggests a new run very early.
+func continueAsNew(t *testing.T) {
+	cli := os.Getenv("CARILLON_TEMPORAL")
+	if cli == "" {
+		cli = "../bin/temporal"
+	}
+	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
+		ExistingPath: cli, LogLevel: "error",
+		ExtraArgs: []string{"--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40"},
+		SearchAttributes: temporal.NewSearchAttributes(workflows.KeyCampaign.ValueSet(""), workflows.KeyObject.ValueSet(""), workflows.KeyStage.ValueSet(""),
+			workflows.KeyStatus.ValueSet(""), workflows.KeyAttention.ValueSet(""), workflows.KeyNext.ValueSet(time.Time{})),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Stop() })
+	c := &carillon{t: t, data: t.TempDir(), env: []string{"CARILLON_LOG_LEVEL=warn", "TEMPORAL_ADDRESS=" + server.FrontendHostPort()}}
+	c.process = launch(t, c.env, "dev", "--data", c.data, "--listen", "127.0.0.1:0")
+	c.api = c.ready["api"].(string)
+	r := &recorder{carillon: c, t: t, name: "continue-as-new", temporal: server.Client()}
+	s := r.talk()
+	id := r.begin(s)
+	session := s.session(id)
+	workflowID := workflows.ContactWorkflowID(s.id, id)
+	before, err := r.temporal.DescribeWorkflowExecution(t.Context(), workflowID, "")
+	require.NoError(t, err)
+	firstRun := before.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	run := firstRun
+	for i := 0; run == firstRun && i < 50; i++ {
+		s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": "more"})
+		eventually(t, 10*time.Second, "message", func() bool { return s.contact("O")["counts"].(doc)["received"].(float64) == float64(i+1) })
+		now, err := r.temporal.DescribeWorkflowExecution(t.Context(), workflowID, "")
+		require.NoError(t, err)
+		run = now.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	}
+	require.NotEqual(t, firstRun, run, "the contact continued as new")
+	s.result(session, "DONE")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keep(workflowID, firstRun, "")
+	r.keep(workflowID, run, "-second-run")
+}
