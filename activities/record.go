@@ -30,6 +30,9 @@ func (a *Activities) BeginRun(ctx context.Context, in workflows.BeginInput) (wor
 		if out.Sessions, err = a.sessionsOf(ctx, &out.Contact); err != nil {
 			return out, err
 		}
+		if out.Final, err = a.finalStage(ctx, &out.Contact); err != nil {
+			return out, err
+		}
 		if raw, err = json.Marshal(out); err != nil {
 			return out, fmt.Errorf("write contact %s: %w", in.ContactID, err)
 		}
@@ -39,6 +42,17 @@ func (a *Activities) BeginRun(ctx context.Context, in workflows.BeginInput) (wor
 	}
 	out = workflows.BeginOutput{}
 	return out, json.Unmarshal(raw, &out)
+}
+
+func (a *Activities) finalStage(ctx context.Context, c *campaign.Contact) (*campaign.FinalStage, error) {
+	if c.CurrentStage == "" {
+		return nil, nil
+	}
+	s, err := a.Store.StageByName(ctx, c.CampaignID, c.CurrentStage)
+	if isNotFound(err) || err == nil && !s.Final() {
+		return nil, nil
+	}
+	return &campaign.FinalStage{Name: s.Name, Outcome: s.Outcome}, err
 }
 
 // sessionsOf lists the sessions of a contact that has been spoken to.

@@ -98,6 +98,9 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if session != nil {
 		out.SessionID = session.ID
 	}
+	if out.OnDelivered && out.Timeout == 0 { // a report that never comes must not hold the contact for ever
+		out.Timeout = campaign.Duration(p.delivery.Channel.Timeout())
+	}
 	if p.in.Verdict.Queue != workflows.QueueOutbox {
 		out.Queue = p.in.Verdict.Queue
 	}

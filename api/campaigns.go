@@ -93,7 +93,8 @@ func (s *Server) answerCampaign(ctx context.Context, c campaign.Campaign) (*tagg
 
 func (s *Server) readCampaign(ctx context.Context, in *struct {
 	ID string `path:"id"`
-}) (*tagged[Campaign], error) {
+},
+) (*tagged[Campaign], error) {
 	c, err := s.Store.Campaign(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func TestStrategyCRUD(t *testing.T) {
 	path := s.campaign("One") + "/strategies"
 	made := s.call("POST", path, map[string]any{"name": "Plan", "type": "data_load", "code": "def run(): pass\n"}).ok(201)
 	require.Equal(t, "run", made["function"])
-	require.Equal(t, 1.0, made["version"])
+	require.EqualValues(t, 1, made["version"])
 	s.call("POST", path, map[string]any{"type": "data_load", "code": "x"}).fails(409)
 	s.call("POST", path, map[string]any{"code": "x"}).fails(422)
 	other := s.call("POST", path, map[string]any{"type": "agent_answer", "code": "def on_agent_answer(): pass\n"}).ok(201)
@@ -71,7 +71,7 @@ func TestStrategyCRUD(t *testing.T) {
 	require.Len(t, s.call("GET", one+"/versions", nil).ok(200)["items"], 2)
 	back := s.call("POST", one+"/rollback", map[string]any{"version": 1}).ok(200)
 	require.Equal(t, "def run(): pass\n", back["code"])
-	require.Equal(t, 3.0, back["version"])
+	require.EqualValues(t, 3, back["version"])
 	s.call("POST", one+"/rollback", map[string]any{"version": 9}).fails(422)
 	require.Empty(t, s.call("GET", one[:strings.Index(one, "/strategies")]+"/strategy_runs?status=error", nil).ok(200)["items"])
 	require.Equal(t, 204, s.call("DELETE", one, nil).Status)

@@ -19,11 +19,14 @@ type SessionBrief struct {
 // is taken up again: an opening that was being sent is planned anew, and the
 // ledger says whether it left; open sessions wait on; a session that has ended
 // and was not aggregated is.
-func ResumeState(c Contact, sessions []SessionBrief, now time.Time) State {
+//
+// final is the contact's current stage if that is a final one.
+func ResumeState(c Contact, sessions []SessionBrief, final *FinalStage, now time.Time) State {
 	s := NewState(c)
 	if c.Status.Ended() {
 		return s
 	}
+	s.Final = final
 	for i := range s.Contact.Communications {
 		m := &s.Contact.Communications[i]
 		m.Flagged = false

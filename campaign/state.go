@@ -152,9 +152,9 @@ func (s *State) Wake() (at time.Time, why string, ok bool) {
 		at, why, ok = due, m.Name+" at stage "+m.StageName, true
 	}
 	if o := s.nextTimeout(); o != nil && (!ok || o.Deadline.Before(at)) {
-		at, why, ok = o.Deadline, "no response", true
+		at, why, ok = o.Deadline, "wait for an answer", true
 		if m := s.Contact.Communication(o.CommunicationID); m != nil {
-			why = "no response to " + m.Name
+			why = "wait for an answer to " + m.Name
 		}
 	}
 	return at, why, ok

@@ -143,6 +143,17 @@ func (s *State) take(job *Command, out *StrategyOutcome, again bool, now time.Ti
 	if out.Change.Final != nil && (!s.Contact.Status.Ended() || len(done.Planned) > 0) {
 		s.reach(*out.Change.Final, done.Planned, now)
 	}
+	s.dropMootTrouble()
+}
+
+// dropMootTrouble forgets trouble with a send that is canceled by now: nothing
+// is left for a person to decide.
+func (s *State) dropMootTrouble() {
+	if t := s.Trouble; t != nil && t.Kind == TroubleSend {
+		if m := s.Contact.Communication(t.CommunicationID); m != nil && m.Status.Status == CommunicationCanceled {
+			s.Trouble = nil
+		}
+	}
 }
 
 // retime lets open sessions follow a timeout that a strategy changed.

@@ -85,7 +85,7 @@ func TestConversation(t *testing.T) {
 	st.status(1, campaign.CommunicationReplied)
 	at, why, _ := st.s.Wake()
 	require.Equal(t, st.now.Add(3*day), at, "the wait is counted from the last message")
-	require.Equal(t, "no response to about Chat", why)
+	require.Equal(t, "wait for an answer to about Chat", why)
 
 	st.happens(campaign.Event{Kind: campaign.EventAnswer, CommunicationID: id(1), SessionID: session, MessageID: "a1", Author: campaign.AuthorAgent, Content: "When?"})
 	reply := st.asked(campaign.CommandReply)

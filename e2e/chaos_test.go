@@ -63,7 +63,7 @@ async def run(contact, session_results, logger, **kwargs):
     nxt = NEXT.get(session_results["StageName"])
     if nxt is None:
         contact.current_stage = "End"
-    else:
+    elif not any(c.stage_name == nxt for c in contact.communications):  # a late reply is aggregated too
         contact.communications.append(Communication(name=nxt, stage_name=nxt, start_date=datetime.now() + timedelta(seconds=1)))
     return contact
 `)

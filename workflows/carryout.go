@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -29,7 +30,7 @@ func (r *run) carryOut(ctx workflow.Context, c campaign.Command) (*campaign.Even
 		if m := s.Contact.Communication(c.CommunicationID); m != nil {
 			in.StageID = m.StageID
 		}
-		out, err := CloseSession.local(ctx, quick("end "+name), in)
+		out, err := CloseSession.local(ctx, quick("end of "+name), in)
 		return &campaign.Event{Kind: campaign.EventClosed, Held: out.Held}, err
 	case campaign.CommandOpenLate:
 		_, err := OpenLate.local(ctx, quick("open a session for the late reply to "+name), OpenLateInput{
@@ -81,7 +82,7 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 	switch c.Kind {
 	case campaign.CommandSend:
 		m := r.state.Contact.Communication(c.CommunicationID)
-		f := Send.start(ctx, providerCall(c.Verdict.Queue, r.in.CampaignID, limit(fmt.Sprintf("%s by %s", m.Name, c.Verdict.Channel)), 3), SendInput{
+		f := Send.start(ctx, providerCall(c.Verdict.Queue, r.in.CampaignID, fmt.Sprintf("%s by %s", m.Name, c.Verdict.Channel), 3), SendInput{
 			CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, Communication: *m, Verdict: *c.Verdict,
 		})
 		r.sel.AddFuture(f, func(f workflow.Future) {
@@ -92,7 +93,7 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 		if c.Queue != "" {
 			queue = c.Queue
 		}
-		f := Reply.start(ctx, providerCall(queue, r.in.CampaignID, limit("answer in "+name), 1), ReplyInput{
+		f := Reply.start(ctx, providerCall(queue, r.in.CampaignID, "answer in "+name, 1), ReplyInput{
 			CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, CommunicationID: c.CommunicationID, SessionID: c.SessionID, MessageID: c.MessageID,
 		})
 		r.sel.AddFuture(f, func(f workflow.Future) {
@@ -131,18 +132,18 @@ func (r *run) nameOf(communicationID string) string {
 func strategySummary(c campaign.Command, name string) string {
 	switch c.Type {
 	case campaign.Aggregation:
-		return limit("aggregation after " + name)
+		return "aggregation after " + name
 	case campaign.AgentAnswer:
-		return limit("agent answer in " + name)
+		return "agent_answer in " + name
 	default:
-		return "data load of a new row"
+		return "data_load for a new row"
 	}
 }
 
-// limit keeps a summary inside Temporal's 400 bytes.
+// limit keeps a summary well inside Temporal's 400 bytes.
 func limit(s string) string {
-	if len(s) > 200 {
-		return s[:200]
+	if len(s) <= 300 {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:300], "") + "…"
 }

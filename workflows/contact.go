@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -70,7 +71,7 @@ func (r *run) begin(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	r.state = campaign.ResumeState(out.Contact, out.Sessions, workflow.Now(ctx))
+	r.state = campaign.ResumeState(out.Contact, out.Sessions, out.Final, workflow.Now(ctx))
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (r *run) record(ctx workflow.Context) error {
 	after := r.revision
 	r.revision = max(after+1, workflow.Now(ctx).UnixMicro())
 	s := &r.state
-	_, err := Record.local(ctx, quick("write down what was decided"), RecordInput{
+	_, err := Record.local(ctx, quick(recorded(s)), RecordInput{
 		Revision: r.revision, After: after, Contact: s.Contact, Decisions: s.Decisions, Taken: s.Taken, Settled: s.Settled, Now: workflow.Now(ctx),
 	})
 	if isType(err, ErrTypeStale) || isType(err, ErrTypeGone) {
@@ -188,6 +189,27 @@ func (r *run) record(ctx workflow.Context) error {
 	}
 	s.Recorded()
 	return nil
+}
+
+// recorded is what the decisions about to be written say, so that the history
+// in the Web UI is the timeline. What people wrote is not repeated there.
+func recorded(s *campaign.State) string {
+	var said []string
+	for i := range s.Decisions {
+		switch d := &s.Decisions[i]; d.Kind {
+		case campaign.DecisionStrategyRun: // has an entry of its own
+		case campaign.DecisionReplied:
+			said = append(said, "the contact answered")
+		case campaign.DecisionMessage:
+			said = append(said, "a message")
+		default:
+			said = append(said, d.Summary)
+		}
+	}
+	if len(said) == 0 {
+		return "write down what changed"
+	}
+	return strings.Join(said, "; ")
 }
 
 // close waits for update handlers to answer; anything that arrived meanwhile
@@ -254,7 +276,7 @@ func (r *run) arm(ctx workflow.Context) {
 	wait := max(at.Sub(workflow.Now(ctx)), time.Millisecond)
 	tctx, cancel := workflow.WithCancel(ctx)
 	a.at, a.why, a.cancel = at, why, cancel
-	timer := workflow.NewTimerWithOptions(tctx, wait, workflow.TimerOptions{Summary: limit(fmt.Sprintf("until %s: %s", at.UTC().Format("2 Jan 15:04 UTC"), why))})
+	timer := workflow.NewTimerWithOptions(tctx, wait, workflow.TimerOptions{Summary: limit(fmt.Sprintf("%s, %s", why, at.UTC().Format("2 Jan 15:04:05 UTC")))})
 	r.sel.AddFuture(timer, func(f workflow.Future) {
 		if f.Get(tctx, nil) == nil {
 			r.alarm = alarm{}

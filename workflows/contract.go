@@ -134,6 +134,7 @@ type BeginInput struct {
 type BeginOutput struct {
 	Contact  campaign.Contact        `json:"contact"`
 	Sessions []campaign.SessionBrief `json:"sessions,omitempty"`
+	Final    *campaign.FinalStage    `json:"final,omitempty"` // if the current stage is one
 }
 
 // RecordInput is the contact as it now is and what was decided since the last

@@ -24,7 +24,7 @@ func quick(summary string) workflow.LocalActivityOptions {
 			InitialInterval: 100 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
 		},
-		Summary: summary,
+		Summary: limit(summary),
 	}
 }
 
@@ -34,7 +34,7 @@ func budget(summary string) workflow.LocalActivityOptions {
 	return workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 1500 * time.Millisecond,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-		Summary:                summary,
+		Summary:                limit(summary),
 	}
 }
 
@@ -50,7 +50,7 @@ func strategyRun(campaignID, summary string) workflow.ActivityOptions {
 			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
 		},
 		Priority: temporal.Priority{FairnessKey: campaignID},
-		Summary:  summary,
+		Summary:  limit(summary),
 	}
 }
 
@@ -67,7 +67,7 @@ func providerCall(queue, campaignID, summary string, priority int) workflow.Acti
 			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
 		},
 		Priority: temporal.Priority{FairnessKey: campaignID, PriorityKey: priority},
-		Summary:  summary,
+		Summary:  limit(summary),
 	}
 }
 
@@ -82,6 +82,6 @@ func officeWork(summary string) workflow.ActivityOptions {
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 			NonRetryableErrorTypes: []string{ErrTypeGone},
 		},
-		Summary: summary,
+		Summary: limit(summary),
 	}
 }
