@@ -13,6 +13,8 @@ type scene struct {
 	*carillon
 	id     string
 	stages map[string]string
+
+	agentID, integrationID string // of a planned scene
 }
 
 func (c *carillon) campaign(fields doc) *scene {

@@ -11,7 +11,8 @@ type decisionJSON struct {
 	ContactID  string `json:"contact_id"`
 	Revision   int64  `json:"revision"`
 	N          int    `json:"n"`
-	Recorded   int64  `json:"recorded"` // the run's revision, 0 if no run has written yet
+	Generation int64  `json:"generation"` // of the run that wrote it
+	Recorded   int64  `json:"recorded"`   // the run's revision, 0 if no run has written yet
 	CampaignID string `json:"campaign_id"`
 	Kind       string `json:"kind"`
 	Reason     string `json:"reason"`
@@ -33,7 +34,8 @@ func decisionRows(r *contactRow, decisions []campaign.Decision) ([]decisionJSON,
 			}
 		}
 		rows = append(rows, decisionJSON{
-			ContactID: r.contact.ID, Revision: r.revision, N: i, Recorded: max(r.recorded, 0), CampaignID: r.contact.CampaignID, Kind: string(d.Kind),
+			ContactID: r.contact.ID, Revision: r.revision, N: i, Generation: r.generation, Recorded: max(r.recorded, 0),
+			CampaignID: r.contact.CampaignID, Kind: string(d.Kind),
 			Reason: cut(d.Reason), At: micros(d.At), Summary: clean(d.Summary), Data: data,
 		})
 	}
@@ -41,9 +43,9 @@ func decisionRows(r *contactRow, decisions []campaign.Decision) ([]decisionJSON,
 }
 
 func (c conn) addDecisions(ctx context.Context, rows []decisionJSON) error {
-	return bulk(ctx, c, `insert into decisions (contact_id, revision, n, recorded, campaign_id, kind, reason, at, summary, data)
-		select contact_id, revision, n, recorded, campaign_id, kind, reason, at, summary, data from `+
-		c.s.dialect.rows("$1", "contact_id text, revision bigint, n bigint, recorded bigint, campaign_id text, kind text, reason text, at bigint, summary text, data text")+`
+	return bulk(ctx, c, `insert into decisions (contact_id, revision, n, generation, recorded, campaign_id, kind, reason, at, summary, data)
+		select contact_id, revision, n, generation, recorded, campaign_id, kind, reason, at, summary, data from `+
+		c.s.dialect.rows("$1", "contact_id text, revision bigint, n bigint, generation bigint, recorded bigint, campaign_id text, kind text, reason text, at bigint, summary text, data text")+`
 		where true on conflict do nothing`, rows)
 }
 

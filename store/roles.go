@@ -240,6 +240,14 @@ type Existing struct {
 	Workflow bool // started: its rows go to its workflow (also after it ended)
 }
 
+// UnfinishedImport is an import whose process may have died.
+type UnfinishedImport struct {
+	ID     string
+	Status string
+	Chunks int
+	Began  time.Time
+}
+
 // Imports keeps uploads, their rows until processed, and what became of them.
 type Imports interface {
 	CreateImport(ctx context.Context, i campaign.Import) error // status receiving
@@ -259,6 +267,9 @@ type Imports interface {
 	FinishImport(ctx context.Context, importID string, now time.Time) (campaign.Import, error)
 	RowErrors(ctx context.Context, importID string, visit func(campaign.RowError, bool) error) error // true: a warning
 	FailedRows(ctx context.Context, importID string, visit func(line int, raw string) error) error
+	// Unfinished lists imports that are still receiving or processing and began
+	// before a moment, with their number of chunks.
+	Unfinished(ctx context.Context, before time.Time) ([]UnfinishedImport, error)
 	// ImportHeader keeps what is needed to write failed_rows in the file's own form.
 	SetImportHeader(ctx context.Context, importID string, header []string, format string) error
 	ImportHeader(ctx context.Context, importID string) ([]string, string, error)
@@ -441,6 +452,8 @@ type Agents interface {
 	// DropHold removes the hold unless it was added again after h.At.
 	DropHold(ctx context.Context, h HeldContact) error
 	Holds(ctx context.Context, cause, ref, after string, limit int) ([]HeldContact, error) // by contact id
+	// HoldCauses lists every cause and ref that holds anything, with its oldest hold.
+	HoldCauses(ctx context.Context) ([]HeldContact, error)
 
 	Suppress(ctx context.Context, s Suppression) error
 	Suppressed(ctx context.Context, externalID string, ch campaign.Channel, address string) (string, error) // the reason, or ""

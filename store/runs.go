@@ -91,7 +91,8 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 			return nil
 		}
 		if r.recorded > w.After { // an attempt that died wrote more than the run remembers
-			if _, err := c.exec(ctx, `delete from decisions where contact_id = $1 and recorded > $2`, w.ContactID, w.After); err != nil {
+			if _, err := c.exec(ctx, `delete from decisions where contact_id = $1 and generation = $2 and recorded > $3`,
+				w.ContactID, r.generation, w.After); err != nil {
 				return err
 			}
 		}

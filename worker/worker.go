@@ -130,10 +130,25 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
 	go w.follow(ctx)
-	go func() {
-		w.o.Activities.Relay.Run(ctx)
-	}()
+	go w.o.Activities.Relay.Run(ctx)
+	go w.reconcileLeft(ctx)
 	return nil
+}
+
+// reconcileLeft takes up what dead processes left, twice a minute.
+func (w *Worker) reconcileLeft(ctx context.Context) {
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		if err := w.o.Activities.Reconcile(ctx); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("reconcile", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // Stop stops polling, lets what is under way end within StopTimeout, and returns.

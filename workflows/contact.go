@@ -40,6 +40,7 @@ type run struct {
 	alarm    alarm
 	shown    shown
 	slow     map[campaign.StrategyType]bool // types that overran the local budget in this run
+	ready    bool                           // the state is there
 	canceled bool
 	stale    bool
 }
@@ -49,6 +50,9 @@ func Contact(ctx workflow.Context, in ContactInput) (ContactResult, error) {
 	r := &run{
 		in: in, sel: workflow.NewSelector(ctx), slow: map[campaign.StrategyType]bool{},
 		revision: workflow.GetInfo(ctx).WorkflowStartTime.UnixMicro(),
+	}
+	if err := r.answer(ctx); err != nil {
+		return ContactResult{}, err
 	}
 	if err := r.begin(ctx); err != nil {
 		if isType(err, ErrTypeGone) {
@@ -64,14 +68,14 @@ func Contact(ctx workflow.Context, in ContactInput) (ContactResult, error) {
 
 func (r *run) begin(ctx workflow.Context) error {
 	if r.in.State != nil {
-		r.state = *r.in.State
+		r.state, r.ready = *r.in.State, true
 		return nil
 	}
 	out, err := BeginRun.local(ctx, quick("read the contact"), BeginInput{ContactID: r.in.ContactID, Now: workflow.Now(ctx)})
 	if err != nil {
 		return err
 	}
-	r.state = campaign.ResumeState(out.Contact, out.Sessions, out.Final, workflow.Now(ctx))
+	r.state, r.ready = campaign.ResumeState(out.Contact, out.Sessions, out.Final, workflow.Now(ctx)), true
 	return nil
 }
 
@@ -93,7 +97,7 @@ func (r *run) loop(ctx workflow.Context) (ContactResult, error) {
 			continue
 		}
 		if r.mayContinueAsNew(ctx) {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+			if err := r.answered(ctx); err != nil {
 				return ContactResult{}, err
 			}
 			if r.pending() {
@@ -217,7 +221,7 @@ func recorded(s *campaign.State) string {
 func (r *run) close(ctx workflow.Context) (bool, error) {
 	r.alarm.disarm()
 	r.publish(ctx)
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := r.answered(ctx); err != nil {
 		return false, err
 	}
 	if r.pending() {
@@ -227,6 +231,12 @@ func (r *run) close(ctx workflow.Context) (bool, error) {
 		return true, temporal.NewCanceledError("the run was canceled")
 	}
 	return true, nil
+}
+
+// answered waits until no update handler is unfinished, or one has asked for
+// something: it waits for the loop, so the loop must not wait for it.
+func (r *run) answered(ctx workflow.Context) error {
+	return workflow.Await(ctx, func() bool { return r.pending() || workflow.AllHandlersFinished(ctx) })
 }
 
 func (r *run) result() ContactResult {

@@ -15,8 +15,18 @@ const (
 	RefusedInvalid  = "invalid"
 )
 
-// listen takes signals, operators' updates and queries. It runs when the state
-// is ready: messages that arrived before are delivered at once.
+// answer takes operators' updates. It runs first of all: an update that wakes
+// the run, or starts it, comes with the very first workflow task, and would be
+// refused as unknown if its handler were set after the contact is read.
+func (r *run) answer(ctx workflow.Context) error {
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateOperate, r.operate, workflow.UpdateHandlerOptions{
+		Validator:   r.validate,
+		Description: "retry, skip, move, stop, pause, resume or reschedule",
+	})
+}
+
+// listen takes signals and queries. It runs when the state is ready: messages
+// that arrived before are delivered at once.
 func (r *run) listen(ctx workflow.Context) error {
 	for _, s := range []struct{ name, description string }{
 		{SignalMessage, "the contact wrote"},
@@ -38,20 +48,26 @@ func (r *run) listen(ctx workflow.Context) error {
 		workflow.QueryHandlerOptions{Description: "everything the run knows"}); err != nil {
 		return err
 	}
-	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryPlan, r.plan, workflow.QueryHandlerOptions{Description: "what happens next, and what stands in its way"}); err != nil {
-		return err
-	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateOperate, r.operate, workflow.UpdateHandlerOptions{
-		Validator:   r.validate,
-		Description: "retry, skip, move, stop, pause, resume or reschedule",
-	})
+	return workflow.SetQueryHandlerWithOptions(ctx, QueryPlan, r.plan, workflow.QueryHandlerOptions{Description: "what happens next, and what stands in its way"})
 }
 
-func (r *run) validate(op campaign.Operation) error { return refusal(r.state.CanOperate(&op)) }
+// validate refuses what does not fit, as far as that is known already.
+func (r *run) validate(op campaign.Operation) error {
+	if !r.ready {
+		return nil
+	}
+	return refusal(r.state.CanOperate(&op))
+}
 
 // operate queues an operator's decision for the loop and answers with the
 // contact once it is carried out and recorded.
 func (r *run) operate(ctx workflow.Context, op campaign.Operation) (campaign.Contact, error) {
+	if err := workflow.Await(ctx, func() bool { return r.ready }); err != nil {
+		return campaign.Contact{}, err
+	}
+	if err := refusal(r.state.CanOperate(&op)); err != nil {
+		return campaign.Contact{}, err
+	}
 	done := false
 	r.arrived = append(r.arrived, arrival{event: campaign.Event{Kind: campaign.EventOperate, Operation: &op}, done: &done})
 	if err := workflow.Await(ctx, func() bool { return done }); err != nil {

@@ -77,8 +77,13 @@ func startDevServer(ctx context.Context, opts devServerOptions) (_ *devServer, e
 			s.ownLock = own
 			return s, nil
 		}
-		if !errors.Is(err, errPortTaken) || try == devServerTries {
+		// A server that starts on a database which was killed a moment ago may
+		// panic on a lock that is gone the next time.
+		if ctx.Err() != nil || try == devServerTries {
 			return nil, err
+		}
+		if !errors.Is(err, errPortTaken) {
+			pause(ctx, time.Duration(try)*300*time.Millisecond)
 		}
 	}
 }
@@ -194,3 +199,12 @@ func (quiet) Debug(string, ...any) {}
 func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

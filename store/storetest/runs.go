@@ -28,7 +28,7 @@ func testRuns(t *testing.T, s *store.Store) {
 		c := got.Clone()
 		c.Name, c.UpdatedAt = name, time.Time{}
 		return s.Record(ctx, store.Recording{
-			ContactID: c.ID, RunID: run, Revision: revision, Contact: c, Now: now.Add(time.Minute),
+			ContactID: c.ID, RunID: run, Revision: revision, After: revision - 1, Contact: c, Now: now.Add(time.Minute),
 			Decisions: []campaign.Decision{{At: now, Kind: campaign.DecisionSent, Summary: name}},
 		})
 	}
@@ -55,6 +55,23 @@ func testRuns(t *testing.T, s *store.Store) {
 	require.Equal(t, kept.Add(time.Minute), stored.UpdatedAt)
 	require.Equal(t, &kept, stored.StartedAt)
 
+	attempt := func(revision, after int64, name string) {
+		c := got.Clone()
+		c.Name = name
+		require.NoError(t, s.Record(ctx, store.Recording{
+			ContactID: c.ID, RunID: "run-2", Revision: revision, After: after, Contact: c, Now: now.Add(time.Minute),
+			Decisions: []campaign.Decision{{At: now, Kind: campaign.DecisionSent, Summary: name}},
+		}))
+	}
+	attempt(5, 0, "dead")
+	attempt(6, 5, "dead too")
+	attempt(7, 0, "alive")
+	decisions, err = s.Decisions(ctx, c.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Imported", "one", "two", "newer", "alive"}, ids(decisions, func(d campaign.Decision) string { return d.Summary }),
+		"what a dead attempt of this run wrote goes; what other runs wrote stays")
+	require.Equal(t, "alive", name())
+
 	stranger := newContact("ca_1", 77)
 	err = s.Record(ctx, store.Recording{ContactID: c.ID, RunID: "run-2", Revision: 9, Contact: stranger, Now: now})
 	require.ErrorIs(t, err, store.ErrConflict)
@@ -73,7 +90,7 @@ func testRecordRaces(t *testing.T, s *store.Store) {
 		got, err := s.BeginRun(ctx, c.ID, run, now)
 		for r := int64(1); r <= revisions && err == nil; r++ {
 			got.Name = run
-			err = s.Record(ctx, store.Recording{ContactID: c.ID, RunID: run, Revision: r, Contact: got, Now: now,
+			err = s.Record(ctx, store.Recording{ContactID: c.ID, RunID: run, Revision: r, After: r - 1, Contact: got, Now: now,
 				Decisions: []campaign.Decision{{At: now, Kind: campaign.DecisionSent, Summary: run}}})
 		}
 		return err

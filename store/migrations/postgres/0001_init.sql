@@ -79,7 +79,8 @@ create table memos (
   primary key (contact_id, run_id, step)
 );
 create table decisions (
-  seq bigint generated always as identity primary key, contact_id text collate "C" not null, revision bigint not null, recorded bigint not null, n bigint not null,
+  seq bigint generated always as identity primary key, contact_id text collate "C" not null, revision bigint not null, n bigint not null,
+  generation bigint not null, recorded bigint not null, -- the run that wrote it, and its revision
   campaign_id text collate "C" not null, kind text collate "C" not null, reason text collate "C" not null, at bigint not null,
   summary text collate "C" not null, data text collate "C" not null,
   unique (contact_id, revision, n)

@@ -79,7 +79,8 @@ create table memos (
   primary key (contact_id, run_id, step)
 );
 create table decisions (
-  seq integer primary key, contact_id text not null, revision bigint not null, recorded bigint not null, n bigint not null,
+  seq integer primary key, contact_id text not null, revision bigint not null, n bigint not null,
+  generation bigint not null, recorded bigint not null, -- the run that wrote it, and its revision
   campaign_id text not null, kind text not null, reason text not null, at bigint not null,
   summary text not null, data text not null,
   unique (contact_id, revision, n)

@@ -1,0 +1,137 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"carillon/campaign"
+	"carillon/relay"
+	"carillon/store"
+	"carillon/workflows"
+)
+
+// Times after which something that a process left is taken up by another.
+const (
+	leftAlone    = 20 * time.Second // a commit whose call to Temporal never came
+	uploadBroken = 2 * time.Hour    // an upload that stopped in the middle
+)
+
+// Reconcile takes up what a process left that died between its commit and its
+// call to Temporal: contacts of a running campaign that nobody launches,
+// contacts of a stopped one that nobody stops, imports nobody processes, holds
+// whose cause is gone. Everything it starts is idempotent, so workers may run
+// it at the same time.
+func (a *Activities) Reconcile(ctx context.Context) error {
+	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx))
+}
+
+func (a *Activities) reconcileCampaigns(ctx context.Context) error {
+	for _, status := range []campaign.Status{campaign.Running, campaign.Stopped} {
+		for cursor := ""; ; {
+			page, err := a.Store.Campaigns(ctx, store.CampaignFilter{Status: status}, store.Page{Limit: 200, Cursor: cursor})
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				if err := a.reconcileCampaign(ctx, &page.Items[i]); err != nil {
+					return err
+				}
+			}
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Activities) reconcileCampaign(ctx context.Context, c *campaign.Campaign) error {
+	if a.now().Sub(c.UpdatedAt) < leftAlone {
+		return nil
+	}
+	p, err := a.Store.CampaignProgress(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Status == campaign.Running && p.ByStatus[campaign.ContactPending] > 0 && p.Planned > p.Launched:
+		return relay.Wake(ctx, a.Temporal, c.ID)
+	case c.Status == campaign.Stopped && p.ByStatus[campaign.ContactPending]+p.ByStatus[campaign.ContactActive]+p.ByStatus[campaign.ContactNeedsAttention] > 0:
+		return relay.Sweep(ctx, a.Temporal, workflows.SweepInput{ID: "stop-" + c.ID, Kind: workflows.SweepStop, CampaignID: c.ID, Since: c.UpdatedAt})
+	default:
+		return nil
+	}
+}
+
+func (a *Activities) reconcileImports(ctx context.Context) error {
+	left, err := a.Store.Unfinished(ctx, a.now().Add(-leftAlone))
+	if err != nil {
+		return err
+	}
+	for _, i := range left {
+		switch {
+		case i.Status == campaign.ImportProcessing:
+			err = relay.StartImport(ctx, a.Temporal, i.ID, i.Chunks)
+		case a.now().Sub(i.Began) > uploadBroken:
+			err = a.Store.FailImport(ctx, i.ID, "the upload was cut off: send the file again", a.now())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Activities) reconcileHolds(ctx context.Context) error {
+	causes, err := a.Store.HoldCauses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range causes {
+		if a.now().Sub(h.At) < leftAlone {
+			continue
+		}
+		gone, err := a.causeGone(ctx, &h)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			continue
+		}
+		if err := relay.Sweep(ctx, a.Temporal, workflows.SweepInput{
+			ID: fmt.Sprintf("release-%s-%s-left", h.Cause, h.Ref), Kind: workflows.SweepRelease, CampaignID: h.CampaignID, Since: h.At,
+			Release: &campaign.Release{Cause: h.Cause, Ref: h.Ref, Policy: campaign.ResumeNow},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Activities) causeGone(ctx context.Context, h *store.HeldContact) (bool, error) {
+	switch h.Cause {
+	case campaign.HeldCampaign:
+		c, err := a.Store.Campaign(ctx, h.Ref)
+		return isNotFound(err) || c.Status == campaign.Running, ignoreMissing(err)
+	case campaign.HeldStage:
+		s, err := a.Store.Stage(ctx, h.CampaignID, h.Ref)
+		return isNotFound(err) || !s.Paused, ignoreMissing(err)
+	case campaign.HeldIntegration:
+		i, err := a.Store.Integration(ctx, h.Ref)
+		return isNotFound(err) || !i.Paused, ignoreMissing(err)
+	case campaign.HeldAgentStopped:
+		g, err := a.Store.Agent(ctx, h.Ref)
+		return isNotFound(err) || g.Status == campaign.AgentRunning, ignoreMissing(err)
+	default:
+		return false, nil
+	}
+}
+
+func ignoreMissing(err error) error {
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}
