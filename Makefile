@@ -8,7 +8,7 @@ TEMPORAL_CLI := github.com/temporalio/cli/cmd/temporal@v1.5.1
 TOOL         := go tool -modfile=tools/go.mod
 GOFLAGS      ?= -buildvcs=false
 TIMEOUT      ?= 15m# one test binary
-ROUNDS       ?= 100# kills in `make chaos`
+ROUNDS       ?= 20# kills of each case in `make chaos`
 FUZZTIME     ?= 10s# each fuzz target in `make fuzz`
 BENCH        ?= .# which benchmarks
 ARGS         ?=# given to `carillon dev` by `make run`
@@ -91,7 +91,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: chaos
-chaos: temporal ## Kill worker, server and store at random ROUNDS (100) times; nothing lost, nothing sent twice
+chaos: temporal ## Kill worker, server and store at random ROUNDS (20) times; nothing lost, nothing sent twice
 	ROUNDS=$(ROUNDS) go test -tags chaos -run TestChaos -count=1 -timeout 60m ./e2e/...
 
 .PHONY: bench

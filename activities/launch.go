@@ -5,9 +5,8 @@ import (
 	"errors"
 	"sync"
 
-	"go.temporal.io/sdk/temporal"
-
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"carillon/campaign"
 	"carillon/relay"

@@ -24,7 +24,7 @@ const (
 // whose cause is gone. Everything it starts is idempotent, so workers may run
 // it at the same time.
 func (a *Activities) Reconcile(ctx context.Context) error {
-	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx))
+	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx))
 }
 
 func (a *Activities) reconcileCampaigns(ctx context.Context) error {
@@ -108,6 +108,14 @@ func (a *Activities) reconcileHolds(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (a *Activities) grantFree(ctx context.Context) error {
+	granted, err := a.Store.GrantFree(ctx, a.now())
+	for i := range granted {
+		a.tell(ctx, &granted[i])
+	}
+	return err
 }
 
 func (a *Activities) causeGone(ctx context.Context, h *store.HeldContact) (bool, error) {

@@ -81,7 +81,7 @@ func (a *Activities) sessionsOf(ctx context.Context, c *campaign.Contact) ([]cam
 func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) (workflows.None, error) {
 	r := store.Recording{
 		ContactID: in.Contact.ID, RunID: runID(ctx), Revision: in.Revision, After: in.After, Contact: in.Contact,
-		Decisions: in.Decisions, Taken: in.Taken, Now: in.Now,
+		Decisions: in.Decisions, Taken: in.Taken, Unmatched: in.Unmatched, Now: in.Now,
 	}
 	for _, s := range in.Settled {
 		r.Settled = append(r.Settled, store.Settlement{ImportID: s.ImportID, Line: s.Line, Error: s.Error})

@@ -118,7 +118,7 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		return campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: "template", Detail: err.Error()}, nil
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
-	if err != nil {
+	if err != nil { //nolint:nilerr // no address is an outcome, not a failure
 		return campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: "no_address", Detail: err.Error()}, nil
 	}
 	d := p.delivery

@@ -57,9 +57,11 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 	if in.Ending != nil {
 		k.Flagged = in.Ending.CommunicationID
 	}
-	if none { // a row without a data load strategy is merged
+	if in.Import != nil {
 		merged := in.Import.Row.Merge(base)
-		return mergedOutcome(base, merged, k)
+		if k.Timezone = merged.Timezone; none { // a row without a data load strategy is merged
+			return mergedOutcome(base, merged, k)
+		}
 	}
 	call, err := a.call(ctx, &in, base)
 	if err != nil {
@@ -138,7 +140,13 @@ func mergedOutcome(base, merged campaign.Contact, k campaign.Knowledge) (campaig
 		return campaign.StrategyOutcome{}, err
 	}
 	change, err := campaign.Diff(base, raw, k)
-	return campaign.StrategyOutcome{None: true, Change: change}, err
+	if err == nil {
+		err = merged.CheckSize()
+	}
+	if err != nil { // the row's fault: it fails, and is not tried again for ever
+		return campaign.StrategyOutcome{None: true, Error: &campaign.StrategyError{Kind: strategies.KindBadResult, Message: err.Error()}}, nil
+	}
+	return campaign.StrategyOutcome{None: true, Change: change}, nil
 }
 
 // judge turns what a strategy returned into a change, or into the error its

@@ -135,6 +135,14 @@ func (a *Activities) sweepBulk(ctx context.Context, s *workflows.SweepInput) (ou
 // operate carries one operation of a bulk action out; the update's id makes a
 // repeated chunk harmless.
 func (a *Activities) operate(ctx context.Context, c *campaign.Contact, op *campaign.Operation, jobID string) error {
+	if op.Action == campaign.OperateReschedule && op.CommunicationID == "" {
+		next := c.Next()
+		if next == nil {
+			return fmt.Errorf("contact %s has nothing planned", c.ID)
+		}
+		its := *op
+		its.CommunicationID, op = next.ID, &its
+	}
 	if c.StartedAt == nil {
 		_, err := a.Store.UpdateContact(ctx, c.CampaignID, c.ID, func(c *campaign.Contact) ([]campaign.Decision, error) {
 			return campaign.OperateUnstarted(c, op, a.now())

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,11 +48,14 @@ type Edit struct {
 }
 
 // Knowledge is what a difference is judged by: the campaign's stages and the
-// communication that aggregation runs for.
+// communication that aggregation runs for. Timezone is the one that the row
+// being loaded brings: where it does not exist that is the row's doing, which
+// the gate tells, and not the strategy's.
 type Knowledge struct {
-	Stages  []Stage
-	Flagged string
-	Now     time.Time
+	Stages   []Stage
+	Flagged  string
+	Timezone string
+	Now      time.Time
 }
 
 func (k *Knowledge) stage(name string) *Stage {
@@ -87,7 +91,7 @@ func badResult(path, format string, args ...any) error {
 func Diff(base Contact, returned json.RawMessage, k Knowledge) (Change, error) {
 	var next Contact
 	if err := json.Unmarshal(returned, &next); err != nil {
-		if te, ok := err.(*json.UnmarshalTypeError); ok {
+		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return Change{}, badResult(te.Field, "a %s where a %s belongs", te.Value, te.Type)
 		}
 		return Change{}, badResult("contact", "%v", err)
@@ -97,7 +101,7 @@ func Diff(base Contact, returned json.RawMessage, k Knowledge) (Change, error) {
 	c.Parameters = diffDict(base.Parameters, next.Parameters)
 	c.Results = diffDict(base.Results, next.Results)
 	c.InternalData = diffDict(base.InternalData, next.InternalData)
-	if next.Timezone != base.Timezone && next.Timezone != "" && !ValidZone(next.Timezone) {
+	if next.Timezone != base.Timezone && next.Timezone != k.Timezone && next.Timezone != "" && !ValidZone(next.Timezone) {
 		return Change{}, badResult("timezone", "%q is not an IANA time zone", next.Timezone)
 	}
 	if next.Outcome != base.Outcome {
@@ -288,46 +292,46 @@ type Applied struct {
 // dispatched while the strategy ran is left alone, and the notes say so. With
 // again set (a re-import) no second communication with the name and stage of
 // one the contact already has is planned, unless that one was CANCELED.
-func (ch *Change) Apply(c *Contact, now time.Time, again bool) Applied {
+func (c *Change) Apply(contact *Contact, now time.Time, again bool) Applied {
 	var done Applied
 	for _, f := range []struct {
 		name string
 		into *string
 	}{
-		{"name", &c.Name},
-		{"email", &c.Email},
-		{"phone", &c.Phone},
-		{"timezone", &c.Timezone},
-		{"language", &c.Language},
-		{"telegram_chat_id", &c.TelegramChatID},
+		{"name", &contact.Name},
+		{"email", &contact.Email},
+		{"phone", &contact.Phone},
+		{"timezone", &contact.Timezone},
+		{"language", &contact.Language},
+		{"telegram_chat_id", &contact.TelegramChatID},
 	} {
-		if v, ok := ch.Set[f.name]; ok {
+		if v, ok := c.Set[f.name]; ok {
 			*f.into = v
 		}
 	}
-	c.Parameters = ch.Parameters.apply(c.Parameters)
-	c.Results = ch.Results.apply(c.Results)
-	c.InternalData = ch.InternalData.apply(c.InternalData)
-	if ch.Outcome != nil {
-		c.Outcome = Outcome(*ch.Outcome)
+	contact.Parameters = c.Parameters.apply(contact.Parameters)
+	contact.Results = c.Results.apply(contact.Results)
+	contact.InternalData = c.InternalData.apply(contact.InternalData)
+	if c.Outcome != nil {
+		contact.Outcome = Outcome(*c.Outcome)
 	}
-	if ch.Stage != nil && c.CurrentStage != *ch.Stage {
-		c.CurrentStage, done.StageChanged = *ch.Stage, true
+	if c.Stage != nil && contact.CurrentStage != *c.Stage {
+		contact.CurrentStage, done.StageChanged = *c.Stage, true
 	}
-	for i := range ch.Edit {
-		if note := ch.Edit[i].apply(c, now); note != "" {
+	for i := range c.Edit {
+		if note := c.Edit[i].apply(contact, now); note != "" {
 			done.Notes = append(done.Notes, note)
 		}
 	}
-	for i := range ch.Plan {
-		m := ch.Plan[i]
-		if again && hasPlanned(c, &m) {
+	for i := range c.Plan {
+		m := c.Plan[i]
+		if again && hasPlanned(contact, &m) {
 			done.Notes = append(done.Notes, fmt.Sprintf("%q at stage %q is there already and is not planned again", m.Name, m.StageName))
 			continue
 		}
-		m.ID = CommunicationID(c.ID, len(c.Communications)+1)
+		m.ID = CommunicationID(contact.ID, len(contact.Communications)+1)
 		m.Status = StatusAt{Status: CommunicationPlanned, At: now}
-		c.Communications = append(c.Communications, m)
+		contact.Communications = append(contact.Communications, m)
 		done.Planned = append(done.Planned, m.ID)
 	}
 	return done

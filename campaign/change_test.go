@@ -197,6 +197,11 @@ func TestBadResults(t *testing.T) {
 			require.ErrorContains(t, err, c.message)
 		})
 	}
+	t.Run("a zone that does not exist but came with the row is not the strategy's doing", func(t *testing.T) {
+		change, err := campaign.Diff(base(), raw(`{"timezone": "Mars"}`), campaign.Knowledge{Timezone: "Mars"})
+		require.NoError(t, err)
+		require.Equal(t, "Mars", change.Set["timezone"])
+	})
 	t.Run("exactly 200 are allowed", func(t *testing.T) {
 		_, err := strategy(t, base(), "", func(c *campaign.Contact) {
 			for range 197 {

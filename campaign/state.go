@@ -24,6 +24,7 @@ type State struct {
 	Trouble   *Trouble    `json:"trouble,omitempty"`
 	Final     *FinalStage `json:"final,omitempty"`
 	Stopping  string      `json:"stopping,omitempty"` // the reason, once a stop was asked for
+	Unguided  bool        `json:"unguided,omitempty"` // the campaign has no aggregation strategy
 	Late      int         `json:"late,omitempty"`     // sessions opened by late replies
 	Routes    []Route     `json:"routes,omitempty"`   // where answers to a communication go
 	Early     []Event     `json:"early,omitempty"`    // events of the communication being sent, for after its result
@@ -33,6 +34,7 @@ type State struct {
 	// What happened since the last recording; the run writes it to the store.
 	Decisions []Decision  `json:"decisions,omitempty"`
 	Taken     []string    `json:"taken,omitempty"`
+	Unmatched []string    `json:"unmatched,omitempty"` // messages that came after the end
 	Settled   []RowSettle `json:"settled,omitempty"`
 	Dirty     bool        `json:"dirty,omitempty"`
 }
@@ -278,7 +280,9 @@ func (s *State) decide(now time.Time, kind DecisionKind, reason, summary string,
 }
 
 // Recorded forgets what a recording has written.
-func (s *State) Recorded() { s.Decisions, s.Taken, s.Settled, s.Dirty = nil, nil, nil, false }
+func (s *State) Recorded() {
+	s.Decisions, s.Taken, s.Unmatched, s.Settled, s.Dirty = nil, nil, nil, nil, false
+}
 
 // Blockers says in words what keeps the contact from going on by itself.
 func (s *State) Blockers() []string {

@@ -140,10 +140,14 @@ func (s *State) jobDone(kind CommandKind) (Command, bool) {
 	return c, true
 }
 
-// complete ends the contact when it has reached a final stage and nothing is
-// planned or open any more.
+// complete ends the contact when nothing is planned or open any more and it has
+// reached a final stage, or nobody is there to plan anything.
 func (s *State) complete(now time.Time) {
-	if s.Final == nil || s.Trouble != nil || !s.nothingLeft() {
+	if s.Final == nil && !s.Unguided || s.Trouble != nil || !s.nothingLeft() {
+		return
+	}
+	if s.Final == nil {
+		s.finish(ContactCompleted, "nothing is planned and there is no aggregation strategy", now)
 		return
 	}
 	c := &s.Contact
@@ -156,7 +160,7 @@ func (s *State) complete(now time.Time) {
 
 func (s *State) finish(as ContactStatus, why string, now time.Time) {
 	s.Contact.Status, s.Contact.EndedAt = as, &now
-	s.Final, s.Stopping = nil, ""
+	s.Final, s.Stopping, s.Unguided = nil, "", false
 	kind := DecisionCompleted
 	if as == ContactStopped {
 		kind = DecisionStopped

@@ -8,7 +8,12 @@ import (
 // onMessage: the contact wrote. A message for a session that has ended opens a
 // late one on the same communication.
 func (s *State) onMessage(e *Event, now time.Time) []Command {
-	if s.Contact.Status.Ended() || s.Stopping != "" {
+	if s.Contact.Status.Ended() {
+		s.Taken = slices.DeleteFunc(s.Taken, func(id string) bool { return id == e.ID })
+		s.Unmatched = append(s.Unmatched, e.ID)
+		return nil
+	}
+	if s.Stopping != "" {
 		return nil
 	}
 	s.Contact.Counts.Received++

@@ -78,9 +78,7 @@ func (s *State) onAggregated(job *Command, out *StrategyOutcome, now time.Time) 
 		s.closeEnded(m, s.Ended[0], now)
 		s.Ended = s.Ended[1:]
 	}
-	if out.None && s.Final == nil && s.Trouble == nil && s.Stopping == "" && s.nothingLeft() {
-		s.finish(ContactCompleted, "nothing is planned and there is no aggregation strategy", now)
-	}
+	s.Unguided = out.None
 }
 
 // closeEnded gives an ended communication its outcome unless the strategy gave

@@ -5,10 +5,8 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +14,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"carillon/internal/pgtest"
 )
 
 // TestChaos kills parts of a running campaign with SIGKILL at random moments
@@ -33,9 +29,9 @@ func TestChaos(t *testing.T) {
 
 func chaos(t *testing.T, name string) {
 	victim, _, _ := strings.Cut(name, " ")
-	var c *chaosHouse
+	var c *house
 	if name == "everything on SQLite" {
-		c = &chaosHouse{carillon: dev(t)}
+		c = &house{carillon: dev(t)}
 	} else {
 		c = apart(t, strings.HasSuffix(name, "PostgreSQL"))
 	}
@@ -165,48 +161,8 @@ func (s *scene) pages(path string) []doc {
 	}
 }
 
-// chaosHouse is Carillon as one process, or as three that die apart.
-type chaosHouse struct {
-	*carillon
-	temporal, worker, server *process
-	dir, db                  string
-	port, listen             string
-}
-
-func apart(t *testing.T, postgres bool) *chaosHouse {
-	t.Helper()
-	c := &chaosHouse{dir: t.TempDir(), port: freePort(t), listen: "127.0.0.1:" + freePort(t)}
-	c.carillon = &carillon{t: t, env: []string{"CARILLON_LOG_LEVEL=error", "CARILLON_SANDBOX=best-effort", "CARILLON_SECRET_KEY=a text that is long enough"}}
-	if postgres {
-		c.db = pgtest.New(t)
-	} else {
-		c.db = filepath.Join(c.dir, "carillon.db")
-	}
-	bin, err := filepath.Abs("../bin")
-	require.NoError(t, err)
-	if cli := os.Getenv("CARILLON_TEMPORAL"); cli != "" {
-		bin = filepath.Dir(cli)
-	}
-	c.env = append(c.env, "PATH="+bin+":"+os.Getenv("PATH"), "CARILLON_DATABASE_URL="+c.db, "TEMPORAL_ADDRESS=127.0.0.1:"+c.port)
-	c.startTemporal()
-	migrate := launchOnce(t, c.env, "migrate")
-	require.Contains(t, migrate, "up to date")
-	c.startWorker()
-	c.startAPI()
-	return c
-}
-
-func (c *chaosHouse) startTemporal() {
-	c.temporal = launch(c.t, c.env, "temporal", "--data", c.dir, "--port", c.port, "--ui-port", "0")
-}
-func (c *chaosHouse) startWorker() { c.worker = launch(c.t, c.env, "worker") }
-func (c *chaosHouse) startAPI() {
-	c.server = launch(c.t, c.env, "api", "--listen", c.listen)
-	c.process, c.api = c.server, "http://"+c.listen
-}
-
 // strike kills the victim and starts it again.
-func (c *chaosHouse) strike(victim string) {
+func (c *house) strike(victim string) {
 	c.t.Helper()
 	switch {
 	case c.temporal == nil:
@@ -235,14 +191,4 @@ func setting(name string, otherwise int) int {
 		return n
 	}
 	return otherwise
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }

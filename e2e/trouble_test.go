@@ -25,7 +25,7 @@ func TestWhatIsPausedHoldsItsContactsAndLetsThemGo(t *testing.T) {
 			s.must(http.MethodPost, held.hold, nil)
 			s.bringForward(held.contact, held.stage)
 			s.untilHeld(held.contact, held.cause)
-			require.Equal(t, []string{held.cause}, s.reasons("held")[:1], "the newest decision")
+			require.Contains(t, s.reasons("held"), held.cause)
 			id := s.contact(held.contact)["id"].(string)
 			require.Empty(t, s.outbox("&contact_id="+id))
 			require.NotEmpty(t, s.get(s.of(held.contact) + "/plan")["blockers"])

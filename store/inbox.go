@@ -111,8 +111,12 @@ func (s *Store) MarkUnmatched(ctx context.Context, id, reason string) error {
 	if reason == "" {
 		reason = "unmatched"
 	}
-	_, err := s.direct().exec(ctx, `update inbox set unmatched = $2 where id = $1 and taken_at is null`, id, reason)
-	return wrap(err, "mark event %s unmatched", id)
+	return wrap(s.direct().markUnmatched(ctx, id, reason), "mark event %s unmatched", id)
+}
+
+func (c conn) markUnmatched(ctx context.Context, id, reason string) error {
+	_, err := c.exec(ctx, `update inbox set unmatched = $2 where id = $1 and taken_at is null`, id, reason)
+	return err
 }
 
 // UnmatchedEvents lists the events nobody could take, the newest first.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"carillon/campaign"
 )
@@ -59,6 +60,13 @@ func (s *Store) UpdateIntegration(ctx context.Context, id string, change func(*c
 // DeleteIntegration removes an integration and its secrets.
 func (s *Store) DeleteIntegration(ctx context.Context, id string) error {
 	err := s.write(ctx, func(c conn) error {
+		v, err := locked[campaign.Integration](ctx, c, "integrations", id)
+		if err != nil {
+			return err
+		}
+		if err := c.integrationUnused(ctx, &v); err != nil {
+			return err
+		}
 		n, err := c.exec(ctx, `delete from integrations where id = $1`, id)
 		if err == nil && n == 0 {
 			err = ErrNotFound
@@ -90,4 +98,32 @@ func (s *Store) SetIntegrationSecrets(ctx context.Context, id string, secrets ma
 // IntegrationSecrets opens the secrets of an integration.
 func (s *Store) IntegrationSecrets(ctx context.Context, id string) (map[string]campaign.Secret, error) {
 	return s.secrets(ctx, "integrations", id)
+}
+
+// integrationUnused is ErrConflict while a stage or an agent names it.
+func (c conn) integrationUnused(ctx context.Context, v *campaign.Integration) error {
+	names := func(name string) bool { return name != "" && (name == v.ID || name == v.Name) }
+	err := c.each(ctx, `select doc from stages`, nil, func(row scanner) error {
+		stage, err := scanDoc[campaign.Stage](row)
+		used := names(stage.Delivery.Integration)
+		for i := range stage.Alternatives {
+			used = used || names(stage.Alternatives[i].Delivery.Integration)
+		}
+		if err == nil && used {
+			err = fmt.Errorf("%w: stage %q names it", ErrConflict, stage.Name)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.each(ctx, `select doc from agents`, nil, func(row scanner) error {
+		agent, err := scanDoc[campaign.Agent](row)
+		for _, name := range agent.Integrations {
+			if err == nil && names(name) {
+				err = fmt.Errorf("%w: agent %q names it", ErrConflict, agent.Name)
+			}
+		}
+		return err
+	})
 }

@@ -179,3 +179,32 @@ func (c conn) grantNext(ctx context.Context, agentID string, now time.Time, maxS
 	}
 	return &g, c.addEvents(ctx, []InboxEvent{g.InboxEvent(now)})
 }
+
+// GrantFree gives every free place of an agent to who waits for it: places that
+// came free without a release, because a limit was raised or a day began.
+func (s *Store) GrantFree(ctx context.Context, now time.Time) ([]Grant, error) {
+	agents, err := collect(ctx, s.read(), `select distinct agent_id from agent_waiters`, nil, func(row scanner) (id string, err error) {
+		return id, row.Scan(&id)
+	})
+	if err != nil {
+		return nil, wrap(err, "read waiting communications")
+	}
+	var granted []Grant
+	for _, id := range agents {
+		for next := (*Grant)(&Grant{}); next != nil; {
+			err := s.write(ctx, func(c conn) (err error) {
+				if err = c.lockAgent(ctx, id); err == nil {
+					next, err = c.grantNext(ctx, id, at(now), nil)
+				}
+				return err
+			})
+			if err != nil {
+				return granted, wrap(err, "grant places of agent %s", id)
+			}
+			if next != nil {
+				granted = append(granted, *next)
+			}
+		}
+	}
+	return granted, nil
+}

@@ -125,6 +125,7 @@ type Recording struct {
 	Contact   campaign.Contact
 	Decisions []campaign.Decision
 	Taken     []string // ids of inbox events now in the state
+	Unmatched []string // ids of messages that came after the contact's end
 	Settled   []Settlement
 	Now       time.Time
 }
@@ -448,6 +449,9 @@ type Agents interface {
 	// Release frees the communication's place, or its turn in the queue, and
 	// returns whom the place was granted to; the grant is in the inbox by then.
 	Release(ctx context.Context, communicationID string, maxSessions *int) (*Grant, error)
+	// GrantFree grants places that came free without a release, because a limit
+	// was raised or a day began; the grants are in the inbox by then.
+	GrantFree(ctx context.Context, now time.Time) ([]Grant, error)
 	AddHold(ctx context.Context, h HeldContact) error // one per (contact, communication, cause, ref); a repeated one moves At
 	// DropHold removes the hold unless it was added again after h.At.
 	DropHold(ctx context.Context, h HeldContact) error

@@ -112,6 +112,11 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 		if err := c.takeEvents(ctx, w.Taken, w.Now); err != nil {
 			return err
 		}
+		for _, id := range w.Unmatched {
+			if err := c.markUnmatched(ctx, id, "the contact is "+string(w.Contact.Status)); err != nil {
+				return err
+			}
+		}
 		for _, settled := range w.Settled {
 			if err := c.settleRow(ctx, settled.ImportID, settled); err != nil {
 				return err

@@ -146,6 +146,7 @@ type RecordInput struct {
 	Contact   campaign.Contact     `json:"contact"`
 	Decisions []campaign.Decision  `json:"decisions,omitempty"`
 	Taken     []string             `json:"taken,omitempty"`
+	Unmatched []string             `json:"unmatched,omitempty"`
 	Settled   []campaign.RowSettle `json:"settled,omitempty"`
 	Now       time.Time            `json:"now"`
 }

@@ -22,7 +22,7 @@ func Launch(ctx workflow.Context, in LaunchInput) error {
 		for wake.ReceiveAsync(nil) {
 			continue
 		}
-		out, err := LaunchChunk.call(ctx, officeWork("start the contacts that are planned"), LaunchChunkInput{CampaignID: in.CampaignID})
+		out, err := LaunchChunk.call(ctx, officeWork("start the contacts that are planned"), LaunchChunkInput(in))
 		if err != nil {
 			return err
 		}

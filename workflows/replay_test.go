@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"compress/gzip"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func TestReplay(t *testing.T) {
 			require.NoError(t, err)
 			h, err := client.HistoryFromJSON(z, client.HistoryJSONOptions{})
 			require.NoError(t, err)
-			require.NoError(t, replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), h))
+			require.NoError(t, replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), h))
 		})
 	}
 }

@@ -27,7 +27,7 @@ type replayCmd struct {
 func (r *replayCmd) Run(ctx context.Context, out io.Writer) error {
 	replayer := sdkworker.NewWorkflowReplayer()
 	worker.RegisterWorkflows(replayer)
-	logger := log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	name := r.File
 	switch {
 	case r.File != "":
