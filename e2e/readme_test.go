@@ -17,6 +17,7 @@ var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // directory are this test's, and a busy machine gets more time. make is left
 // out: it is what runs this.
 func TestTheReadmesCommandsWork(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
@@ -38,7 +39,7 @@ func TestTheReadmesCommandsWork(t *testing.T) {
 		}
 	}
 	require.Len(t, regexp.MustCompile(`(?m)^(\w+=\$\(|sleep 3 && )?curl `).FindAllString(script.String(), -1), 5, "five curl lines")
-	text := strings.NewReplacer("http://127.0.0.1:8080", address, ".carillon/", data+"/", "sleep 3", "sleep 8").Replace(script.String())
+	text := strings.NewReplacer("http://127.0.0.1:8080", address, ".carillon/", data+"/", "sleep 3", "sleep 20").Replace(script.String())
 
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
 	cmd.Dir = ".."
