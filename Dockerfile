@@ -1,17 +1,9 @@
-# One image for every role: carillon api | worker | migrate | codec-server.
-FROM node:20.20.2-bookworm-slim AS console
-WORKDIR /src/console
-COPY console/package.json console/package-lock.json ./
-RUN npm ci --no-audit --no-fund
-COPY console/ ./
-RUN npm run build
-
+# One image for every role: carillon api | worker | migrate.
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-COPY --from=console /src/console/dist ./console/dist
 ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /carillon ./cmd/carillon
 

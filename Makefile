@@ -26,7 +26,7 @@ help: ## Print the targets
 ## --- run
 
 .PHONY: run
-run: temporal console build ## Install what is missing, build, and start `carillon dev` (ARGS="--demo")
+run: temporal build ## Install what is missing, build, and start `carillon dev`
 	./bin/carillon dev $(ARGS)
 
 .PHONY: build
@@ -40,18 +40,6 @@ temporal: bin/temporal ## Install the Temporal CLI (its dev server) into bin/
 bin/temporal:
 	@echo "installing the Temporal CLI into bin/ (once; builds from source, some minutes)"
 	GOBIN=$(CURDIR)/bin go install $(TEMPORAL_CLI)
-
-# A build without the console serves one page that says so; Node is needed only here.
-.PHONY: console
-console: ## Build the web console into console/dist (needs Node)
-	@if [ ! -f console/package.json ]; then echo "no console sources here: skipped"; \
-	elif ! command -v npm >/dev/null; then echo "npm not found: building without the web console"; \
-	else $(MAKE) --no-print-directory console/dist/index.html; fi
-
-console/dist/index.html: $(shell find console -type f -not -path '*/node_modules/*' -not -path 'console/dist/*' -not -name '*.go' 2>/dev/null)
-	@echo "building the web console"
-	cd console && npm ci --no-audit --no-fund && npm run build
-	@touch $@
 
 ## --- check
 

@@ -62,8 +62,10 @@ func TestIntegrations(t *testing.T) {
 
 	agent := f.post("/v1/agents", `{"name":"Anna","kind":"external","integrations":{"human":"`+id+`"}}`)
 	agent.problem(http.StatusUnprocessableEntity, "integrations.human")
-	f.post("/v1/agents", `{"name":"Anna","kind":"external","integrations":{"email":"`+id+`"}}`).is(http.StatusCreated)
+	anna := f.post("/v1/agents", `{"name":"Anna","kind":"external","integrations":{"email":"`+id+`"}}`).is(http.StatusCreated).text("id")
 	require.Len(t, f.get("/v1/integrations").is(http.StatusOK).at("items"), 1)
+	f.send(http.MethodDelete, at, "", "").problem(http.StatusConflict, "") // Anna speaks through it
+	f.send(http.MethodDelete, "/v1/agents/"+anna, "", "").is(http.StatusNoContent)
 	f.send(http.MethodDelete, at, "", "").is(http.StatusNoContent)
 	f.get(at).problem(http.StatusNotFound, "")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,15 @@ func (s *Server) contactHistory(g huma.API) {
 		describe("With count=true only how many there are of each kind and reason."))
 }
 
-func (s *Server) timeline(ctx context.Context, in *contactPath) (*listed[DecisionView], error) {
+// timelineInput pages through a timeline. It is not the other lists' page: a
+// story that is cut off after fifty entries would mislead.
+type timelineInput struct {
+	contactPath
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"500"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before."`
+}
+
+func (s *Server) timeline(ctx context.Context, in *timelineInput) (*listed[DecisionView], error) {
 	if _, err := s.Store.Contact(ctx, in.ID, in.ContactID); err != nil {
 		return nil, err
 	}
@@ -37,11 +46,24 @@ func (s *Server) timeline(ctx context.Context, in *contactPath) (*listed[Decisio
 	if err != nil {
 		return nil, err
 	}
-	views := make([]DecisionView, len(all))
-	for i, d := range all {
-		views[i] = showDecision("", d)
+	from := 0
+	if in.Cursor != "" {
+		if from, err = strconv.Atoi(in.Cursor); err != nil || from < 0 {
+			return nil, campaign.Invalid("cursor", "%q is not a next_cursor of this timeline", in.Cursor)
+		}
 	}
-	return whole(views), nil
+	from = min(from, len(all))
+	to := min(from+in.Limit, len(all))
+	views := make([]DecisionView, 0, to-from)
+	for _, d := range all[from:to] {
+		views = append(views, showDecision("", d))
+	}
+	out := whole(views)
+	if to < len(all) {
+		next := strconv.Itoa(to)
+		out.Body.NextCursor = &next
+	}
+	return out, nil
 }
 
 // Plan is what a contact does next.

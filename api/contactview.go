@@ -10,9 +10,6 @@ import (
 	"carillon/workflows"
 )
 
-// namespace is the Temporal namespace contacts live in.
-const namespace = "default"
-
 // ContactView is a contact as REST shows it.
 type ContactView struct {
 	campaign.Contact
@@ -34,7 +31,7 @@ func (s *Server) showContact(c campaign.Contact) ContactView {
 	}
 	v := ContactView{Contact: c, WorkflowID: workflows.ContactWorkflowID(c.CampaignID, c.ID)}
 	if c.StartedAt != nil && s.TemporalUI != "" {
-		v.TemporalURL = s.TemporalUI + "/namespaces/" + namespace + "/workflows/" + url.PathEscape(v.WorkflowID)
+		v.TemporalURL = s.TemporalUI + "/namespaces/" + s.Namespace + "/workflows/" + url.PathEscape(v.WorkflowID)
 	}
 	return v
 }

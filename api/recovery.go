@@ -51,7 +51,7 @@ func (s *Server) reset(ctx context.Context, in *contactPath) (*body[ContactView]
 		return nil, campaign.Errorf(campaign.CodeConflict, "the workflow has not begun; there is nothing to reset")
 	}
 	_, err = s.Temporal.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace: namespace, WorkflowExecution: execution, WorkflowTaskFinishEventId: task,
+		Namespace: s.Namespace, WorkflowExecution: execution, WorkflowTaskFinishEventId: task,
 		Reason: "reset by " + actor(ctx), RequestId: newID("rs_"),
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Server) reset(ctx context.Context, in *contactPath) (*body[ContactView]
 
 // lastTask is the event of the last workflow task that was completed, 0 if there is none.
 func (s *Server) lastTask(ctx context.Context, execution *commonpb.WorkflowExecution) (int64, error) {
-	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: namespace, Execution: execution, MaximumPageSize: 100}
+	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: s.Namespace, Execution: execution, MaximumPageSize: 100}
 	for {
 		page, err := s.Temporal.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, request)
 		if err != nil {

@@ -50,6 +50,7 @@ type Deps struct {
 	Renderer    *channels.Renderer
 	Mode        string // outbox, redirect or live; "" is outbox
 	PublicURL   string // as providers and people outside reach us
+	Namespace   string // of Temporal; "" is default
 	TemporalUI  string // address of the Temporal Web UI, "" if there is none
 	AdminKey    string // a key of role admin that is not in the store, "" if none
 	RequireKeys bool   // refuse requests without a key, also from this machine
@@ -75,6 +76,9 @@ func New(d Deps) (*Server, error) {
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Namespace == "" {
+		d.Namespace = client.DefaultNamespace
 	}
 	if d.Now == nil {
 		d.Now = time.Now

@@ -15,7 +15,8 @@ type Duration time.Duration
 // maxDays bounds a duration: ten years.
 const maxDays = 10 * 365
 
-// ParseDuration reads "90s", "15m", "72h", "3d" and sums such as "1d12h".
+// ParseDuration reads "90s", "15m", "72h", "3d" and sums such as "1d12h", to
+// the millisecond.
 func ParseDuration(s string) (Duration, error) {
 	if s == "" {
 		return 0, nil
@@ -43,7 +44,7 @@ func ParseDuration(s string) (Duration, error) {
 	if d < 0 || d > maxDays*24*time.Hour {
 		return 0, fmt.Errorf("%q is longer than ten years", s)
 	}
-	return Duration(d), nil
+	return Duration(d.Round(time.Millisecond)), nil
 }
 
 // String writes whole days as "3d", whole hours as "72h" only below a day.

@@ -14,6 +14,7 @@ import (
 // run beside them. No communication is dispatched while something that may
 // change the plan (an ending to aggregate, a row, an answer) is waiting.
 func (s *State) Step(e Event, now time.Time) []Command {
+	now = now.UTC().Truncate(time.Microsecond)
 	if !s.first(e.ID) {
 		return nil
 	}

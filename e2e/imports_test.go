@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,13 +29,13 @@ async def run(contact, existing_contact, logger, **kwargs):
 `
 
 // noticeAndEnd is a campaign of one notification, after which a contact ends.
-func (c *carillon) noticeAndEnd(name, load, aggregation string) *scene {
+func (c *carillon) noticeAndEnd(name, load string) *scene {
 	c.t.Helper()
 	s := c.campaign(doc{"name": name})
 	s.stage("Notice", doc{"channel": "email_notification", "integration": "outbox", "subject": "Hello {{ name }}", "template": "Hello"})
 	s.stage("Done", doc{"channel": "none", "start_state": "done"}, doc{"outcome": "success"})
 	s.strategy("data_load", load)
-	s.strategy("aggregation", aggregation)
+	s.strategy("aggregation", thenEnd)
 	return s
 }
 
@@ -78,7 +77,7 @@ func TestImportsTakeTheGoodRowsAndSayWhatIsWrongWithTheOthers(t *testing.T) {
 	})
 
 	t.Run("bad rows fail, good ones are imported, and the failed rows can be mended and sent again", func(t *testing.T) {
-		s := c.in(t).noticeAndEnd("Bad rows", loadLater, thenEnd)
+		s := c.in(t).noticeAndEnd("Bad rows", loadLater)
 		file := columns + "\n" +
 			"1,p1,Ann,ann@example.com,\n" +
 			",p2,Bob,,\n" + // 3: no object_id
@@ -112,7 +111,7 @@ func TestImportsTakeTheGoodRowsAndSayWhatIsWrongWithTheOthers(t *testing.T) {
 	})
 
 	t.Run("a key that comes twice is one contact, updated", func(t *testing.T) {
-		s := c.in(t).noticeAndEnd("Twice", loadLater, thenEnd)
+		s := c.in(t).noticeAndEnd("Twice", loadLater)
 		imported := s.upload("text/csv", []byte(columns+",colour\n1,p1,Ann,,,red\n2,p2,Bob,,,\n1,p1,Anna,,,blue\n"))
 		require.Equal(t, "completed 3 2 1 0", counts(imported))
 		anna := s.contact("1")
@@ -150,7 +149,7 @@ func TestImportsTakeTheGoodRowsAndSayWhatIsWrongWithTheOthers(t *testing.T) {
 	})
 
 	t.Run("a dry run counts and keeps nothing", func(t *testing.T) {
-		s := c.in(t).noticeAndEnd("Dry", loadLater, thenEnd)
+		s := c.in(t).noticeAndEnd("Dry", loadLater)
 		a := s.must(http.MethodPost, s.path("/imports?dry_run=true"), columns+"\n1,p1,Ann,,\n2,p2,,,\n1,p1,Ann,,\n")
 		imported := s.get(s.path("/imports/" + a.doc(t)["id"].(string)))
 		require.Equal(t, "completed 3 1 1 1", counts(imported))
@@ -159,7 +158,7 @@ func TestImportsTakeTheGoodRowsAndSayWhatIsWrongWithTheOthers(t *testing.T) {
 	})
 
 	t.Run("a row for a contact that runs goes through its workflow", func(t *testing.T) {
-		s := c.in(t).noticeAndEnd("Running", loadLater, thenEnd)
+		s := c.in(t).noticeAndEnd("Running", loadLater)
 		s.upload("text/csv", []byte(columns+",colour\n1,p1,Ann,,,red\n2,p2,Bob,,,red\n"))
 		s.start()
 		eventually(t, 20*time.Second, "both have started", func() bool { return s.contact("1")["started_at"] != nil && s.contact("2")["started_at"] != nil })
@@ -180,7 +179,7 @@ async def run(contact, existing_contact, logger, **kwargs):
     if existing_contact is None or contact.parameters.get("again"):
         contact.communications.append(Communication(name=contact.parameters.get("again") or "First", stage_name="Notice", start_date=datetime.now()))
     return contact
-`, thenEnd)
+`)
 		s.upload("text/csv", []byte(columns+"\n1,p1,Ann,ann@example.com,\n"))
 		s.start()
 		s.awaitStatus("1", "completed", 20*time.Second)
@@ -201,86 +200,6 @@ async def run(contact, existing_contact, logger, **kwargs):
 		require.Equal(t, http.StatusConflict, s.do(http.MethodPost, s.path("/imports"), columns+"\n1,p1,Ann,,\n").status)
 		require.Equal(t, http.StatusConflict, s.do(http.MethodPost, s.path("/contacts"), doc{"object_id": "1", "external_id": "2", "name": "x"}).status)
 	})
-}
-
-func TestAnImportSurvivesAKillInTheMiddle(t *testing.T) {
-	t.Parallel()
-	const rows = 20_000
-	c := dev(t)
-	s := c.noticeAndEnd("Killed", loadLater, thenEnd)
-	a := s.must(http.MethodPost, s.path("/imports"), many(rows))
-	id := a.doc(t)["id"].(string)
-	var half doc
-	eventually(t, 60*time.Second, "some rows are in", func() bool {
-		half = s.get(s.path("/imports/" + id))
-		return half["created"].(float64) > 0
-	})
-	c.killAndRestart()
-	s.carillon = c
-	var done doc
-	eventually(t, 60*time.Second, "the import is done", func() bool {
-		done = s.get(s.path("/imports/" + id))
-		return done["status"] != "processing"
-	})
-	t.Logf("killed after %v of %d rows", half["created"], rows)
-	require.Less(t, half["created"], float64(rows), "the kill came too late")
-	require.Equal(t, fmt.Sprintf("completed %d %d 0 %d", rows, rows-rows/1000, rows/1000), counts(done))
-	require.Len(t, s.report(done), rows/1000)
-	seen := map[string]bool{}
-	for line := range strings.Lines(string(s.must(http.MethodGet, s.path("/contacts/export?format=ndjson"), nil).body)) {
-		_, rest, _ := strings.Cut(line, `"object_id":"`)
-		object, _, _ := strings.Cut(rest, `"`)
-		require.False(t, seen[object], "twice: %s", object)
-		seen[object] = true
-	}
-	require.Len(t, seen, rows-rows/1000)
-}
-
-// A hundred thousand rows take half a minute: CARILLON_BIG=1 measures them.
-func TestALargeImportKeepsMemoryFlat(t *testing.T) {
-	if os.Getenv("CARILLON_BIG") == "" {
-		t.Skip("CARILLON_BIG=1 measures an import of 100,000 rows")
-	}
-	const rows = 100_000
-	s := dev(t).noticeAndEnd("Large", loadLater, thenEnd)
-	file := many(rows)
-	began := time.Now()
-	id := s.must(http.MethodPost, s.path("/imports"), file).doc(t)["id"].(string)
-	received := time.Since(began)
-	eventually(t, 10*time.Minute, "the import is done", func() bool { return s.get(s.path("/imports/" + id))["status"] == "completed" })
-	took := time.Since(began)
-	peak := peakMemory(t, s.cmd.Process.Pid)
-	t.Logf("%d rows, %d MiB: received in %v, done in %v, %.0f rows/s with data_load; peak memory %d MiB",
-		rows, len(file)>>20, received, took, rows/took.Seconds(), peak>>20)
-	require.Less(t, peak, 400<<20)
-}
-
-// many is a file in which every thousandth row has no name.
-func many(rows int) string {
-	var b strings.Builder
-	b.WriteString(columns + ",amount,city\n")
-	for i := 1; i <= rows; i++ {
-		name := "Name " + strconv.Itoa(i)
-		if i%1000 == 0 {
-			name = ""
-		}
-		fmt.Fprintf(&b, "O-%d,E-%d,%s,n%d@example.com,+4930%07d,%d EUR,Berlin\n", i, i, name, i, i, i)
-	}
-	return b.String()
-}
-
-// peakMemory is what the process held at most.
-func peakMemory(t *testing.T, pid int) int {
-	t.Helper()
-	for line := range strings.Lines(string(read(t, fmt.Sprintf("/proc/%d/status", pid)))) {
-		if f := strings.Fields(line); f[0] == "VmHWM:" {
-			kb, err := strconv.Atoi(f[1])
-			require.NoError(t, err)
-			return kb << 10
-		}
-	}
-	t.Fatal("no VmHWM")
-	return 0
 }
 
 // windows1251 writes Russian as old Windows does.

@@ -205,7 +205,7 @@ func recorded(s *campaign.State) string {
 		case campaign.DecisionReplied:
 			said = append(said, "the contact answered")
 		case campaign.DecisionMessage:
-			said = append(said, "a message")
+			said = append(said, "an answer")
 		default:
 			said = append(said, d.Summary)
 		}

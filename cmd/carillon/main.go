@@ -23,7 +23,7 @@ var version = "dev"
 // commands is every command, with its flags and their environment variables.
 type commands struct {
 	Dev         devCmd         `cmd:"" help:"Run everything on this machine: Temporal dev server, SQLite, worker, API."`
-	API         apiCmd         `cmd:"" name:"api" help:"Serve the REST API and the console."`
+	API         apiCmd         `cmd:"" name:"api" help:"Serve the REST API."`
 	Worker      workerCmd      `cmd:"" help:"Run workflows and activities."`
 	Temporal    temporalCmd    `cmd:"" help:"Run only the Temporal dev server, beside api and worker."`
 	Migrate     migrateCmd     `cmd:"" help:"Create or upgrade the store's schema."`

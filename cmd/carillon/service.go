@@ -26,13 +26,14 @@ import (
 // service is the parts every serving command is wired from.
 type service struct {
 	common
-	log      *slog.Logger
-	store    *store.Store
-	temporal client.Client
-	relay    *relay.Relay
-	registry *channels.Registry
-	renderer *channels.Renderer
-	pool     *strategies.Pool
+	log       *slog.Logger
+	store     *store.Store
+	temporal  client.Client
+	namespace string
+	relay     *relay.Relay
+	registry  *channels.Registry
+	renderer  *channels.Renderer
+	pool      *strategies.Pool
 }
 
 // open opens the store and the strategy pool and dials Temporal.
@@ -54,6 +55,7 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
+	s.namespace = o.Namespace
 	o.Logger = log.NewStructuredLogger(slog.New(sdkLog{s.log.Handler()}))
 	if s.temporal, err = client.DialContext(ctx, o); err != nil {
 		return nil, fmt.Errorf("reach Temporal at %s: %w", o.HostPort, err)
@@ -100,6 +102,7 @@ func (s *service) listen(ctx context.Context, address, adminKey, ui string, requ
 	server, err := api.New(api.Deps{
 		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Renderer: s.renderer,
 		Mode: s.Mode, PublicURL: public, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
+		Namespace: s.namespace,
 	})
 	if err != nil {
 		return nil, "", errors.Join(err, l.Close())

@@ -18,6 +18,7 @@ import (
 type strategyCmd struct {
 	Check strategyCheckCmd `cmd:"" help:"Check a strategy file without running it."`
 	Run   strategyRunCmd   `cmd:"" help:"Run a strategy file on one contact; nothing is sent or stored."`
+	Stubs strategyStubsCmd `cmd:"" help:"Write the type stubs for editors as a zip file."`
 }
 
 type strategyFile struct {
@@ -131,4 +132,21 @@ func (s *strategyRunCmd) Run(ctx context.Context, out io.Writer) error {
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(pretty)
+}
+
+type strategyStubsCmd struct {
+	File string `arg:"" help:"Zip file to write."`
+}
+
+// Run writes the stubs; unpacked beside a strategy, editors complete and check it.
+func (s *strategyStubsCmd) Run(out io.Writer) error {
+	f, err := os.Create(s.File)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(strategies.WriteStubs(f), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", s.File, err)
+	}
+	_, err = fmt.Fprintf(out, "%s: unpack it beside your strategies\n", s.File)
+	return err
 }
