@@ -24,7 +24,7 @@ const (
 // whose cause is gone. Everything it starts is idempotent, so workers may run
 // it at the same time.
 func (a *Activities) Reconcile(ctx context.Context) error {
-	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx))
+	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx), a.findLost(ctx))
 }
 
 func (a *Activities) reconcileCampaigns(ctx context.Context) error {

@@ -33,9 +33,10 @@ func (s *Server) contactHistory(g huma.API) {
 // timelineInput pages through a timeline. It is not the other lists' page: a
 // story that is cut off after fifty entries would mislead.
 type timelineInput struct {
-	contactPath
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"500"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before."`
+	ID        string `path:"id"`
+	ContactID string `path:"contact_id"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"500" default:"500"`
+	Cursor    string `query:"cursor" doc:"next_cursor of the page before."`
 }
 
 func (s *Server) timeline(ctx context.Context, in *timelineInput) (*listed[DecisionView], error) {

@@ -175,6 +175,9 @@ type Contacts interface {
 	// rows in one transaction. A repeated revision changes nothing; a run older
 	// than the newest is ErrStale. A run id never seen is a new generation.
 	Record(ctx context.Context, r Recording) error
+	// LostRun records that the run of a contact that has not ended is gone; it does
+	// nothing if the contact has ended or needs attention already.
+	LostRun(ctx context.Context, contactID string, a campaign.Attention, d campaign.Decision) error
 	// Memo returns the output committed under (contact, run, step), if any.
 	Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error)
 	// PutMemo commits an output, with the strategy run it came from if not nil; the

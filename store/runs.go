@@ -130,6 +130,21 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 	return nil
 }
 
+// LostRun says on the contact that its run is gone.
+func (s *Store) LostRun(ctx context.Context, contactID string, a campaign.Attention, d campaign.Decision) error {
+	err := s.write(ctx, func(c conn) error {
+		r, err := c.lockContact(ctx, contactID)
+		if err != nil || r.contact.Status.Ended() || r.contact.Attention != nil {
+			return err
+		}
+		before := r.contact.Clone()
+		r.contact.Status, r.contact.Attention, r.contact.NextActionAt = campaign.ContactNeedsAttention, &a, nil
+		r.touch(a.Since)
+		return c.saveContact(ctx, &before, &r, []campaign.Decision{d})
+	})
+	return wrap(err, "record the lost run of contact %s", contactID)
+}
+
 // Memo returns what a step of a run committed, if it did.
 func (s *Store) Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error) {
 	out, err := s.read().memo(ctx, contactID, runID, step)

@@ -135,9 +135,9 @@ func (w *Worker) Start(ctx context.Context) error {
 	return nil
 }
 
-// reconcileLeft takes up what dead processes left, twice a minute.
+// reconcileLeft takes up what dead processes left, four times a minute.
 func (w *Worker) reconcileLeft(ctx context.Context) {
-	tick := time.NewTicker(30 * time.Second)
+	tick := time.NewTicker(15 * time.Second)
 	defer tick.Stop()
 	for {
 		if err := w.o.Activities.Reconcile(ctx); err != nil && ctx.Err() == nil {
