@@ -87,8 +87,12 @@ bench: temporal ## Run the benchmarks (BENCH=. chooses)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
 
 .PHONY: histories
-histories: temporal ## Record the workflow histories again that the replay tests use
+histories: temporal ## Record workflow histories for scenarios that have none; the replay tests keep them for ever
 	CARILLON_RECORD=1 go test -run TestRecord -count=1 -timeout 10m ./e2e/...
+
+.PHONY: fixture
+fixture: temporal ## Record what the release VERSION leaves on a disk, for upgrade tests (VERSION=v0.2.0)
+	CARILLON_FIXTURE=$(VERSION) go test -run TestRecordFixture -count=1 -timeout 10m ./e2e/...
 
 ## --- deploy
 

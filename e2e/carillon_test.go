@@ -138,6 +138,14 @@ const canary = "canary-7d1f"
 
 func dev(t *testing.T, env ...string) *carillon {
 	t.Helper()
+	c := newDev(t, env...)
+	c.start()
+	return c
+}
+
+// newDev is dev before it is started, with an empty data directory.
+func newDev(t *testing.T, env ...string) *carillon {
+	t.Helper()
 	c := &carillon{t: t, data: t.TempDir(), env: append([]string{"CARILLON_LOG_LEVEL=warn", "CARILLON_E2E=" + canary}, env...)}
 	if cli := os.Getenv("CARILLON_TEMPORAL"); cli != "" {
 		c.env = append(c.env, "PATH="+filepath.Dir(cli)+":"+os.Getenv("PATH"))
@@ -146,7 +154,6 @@ func dev(t *testing.T, env ...string) *carillon {
 		require.NoError(t, err)
 		c.env = append(c.env, "PATH="+bin+":"+os.Getenv("PATH"))
 	}
-	c.start()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("stderr of carillon:\n%s", c.stderr)
