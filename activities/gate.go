@@ -76,14 +76,10 @@ func (g *gate) campaignRuns(ctx context.Context) (v *campaign.Verdict, err error
 	if g.campaign, err = g.a.Store.Campaign(ctx, g.in.Contact.CampaignID); err != nil {
 		return nil, err
 	}
-	switch g.campaign.Status {
-	case campaign.Running:
+	if g.campaign.Status == campaign.Running {
 		return nil, nil
-	case campaign.Stopped:
-		return skipped("campaign_stopped", "the campaign is stopped"), nil
-	default:
-		return held(campaign.HeldCampaign, g.campaign.ID, g.in.Now), nil
 	}
+	return held(campaign.HeldCampaign, g.campaign.ID, g.in.Now), nil // of a stopped one, the sweep ends the contact
 }
 
 func (g *gate) stageExists(ctx context.Context) (v *campaign.Verdict, err error) {
@@ -161,9 +157,9 @@ func (g *gate) allowedHours(context.Context) (*campaign.Verdict, error) {
 // reachable takes the drawn delivery, or the first fallback whose address the
 // contact has.
 func (g *gate) reachable(ctx context.Context) (*campaign.Verdict, error) {
-	first := g.tryAddress(ctx)
-	if first == nil {
-		return nil, nil
+	first, err := g.tryAddress(ctx)
+	if err != nil || first == nil {
+		return nil, err
 	}
 	for i := range g.stage.Alternatives {
 		alt := &g.stage.Alternatives[i]
@@ -171,32 +167,32 @@ func (g *gate) reachable(ctx context.Context) (*campaign.Verdict, error) {
 			continue
 		}
 		g.drawn = campaign.Drawn{Label: alt.Label, Probability: 1, Delivery: alt.Delivery}
-		if g.tryAddress(ctx) == nil {
-			return nil, nil
+		if v, err := g.tryAddress(ctx); err != nil || v == nil {
+			return nil, err
 		}
 	}
 	return first, nil
 }
 
-func (g *gate) tryAddress(ctx context.Context) *campaign.Verdict {
+func (g *gate) tryAddress(ctx context.Context) (*campaign.Verdict, error) {
 	ch := g.drawn.Delivery.Channel
 	address, err := channels.Address(&g.in.Contact, ch)
 	if ae, ok := errors.AsType[*channels.AddressError](err); ok {
-		return skipped(ae.Reason, "%s", ae.Detail)
+		return skipped(ae.Reason, "%s", ae.Detail), nil
 	}
 	if g.a.Mode != ModeOutbox && address != "" {
 		if err := channels.CheckAddress(ch, address); err != nil {
-			return skipped("bad_address", "%v", err)
+			return skipped("bad_address", "%v", err), nil
 		}
 	}
 	reason, err := g.a.Store.Suppressed(ctx, g.in.Contact.ExternalID, ch, address)
 	if err != nil {
-		return attention("store", "the suppression list could not be read: %v", err)
+		return nil, err
 	}
 	if reason != "" {
-		return skipped(reason, "the person must not be contacted by %s (%s)", ch, reason)
+		return skipped(reason, "the person must not be contacted by %s (%s)", ch, reason), nil
 	}
-	return nil
+	return nil, nil
 }
 
 func (g *gate) condition(ctx context.Context) (*campaign.Verdict, error) {

@@ -205,12 +205,13 @@ func (c *chunk) run(ctx context.Context, wave []item) error {
 	if err != nil {
 		return fmt.Errorf("run data_load: %w", err)
 	}
+	hide := redactor(c.secrets)
 	for i := range wave {
 		if e := results[i].Err; e != nil && !e.User() {
-			return fmt.Errorf("run data_load for line %d: %w", wave[i].line, e)
+			return fmt.Errorf("run data_load for line %d: %s", wave[i].line, hide.Replace(e.Error()))
 		}
 		k := campaign.Knowledge{Stages: c.stages, Now: c.now}
-		out, record := judge(wave[i].contact, results[i], c.strategy, k)
+		out, record := judge(wave[i].contact, results[i], c.strategy, k, hide)
 		record.ID = fmt.Sprintf("%s/%d", c.imp.ID, wave[i].line)
 		record.At, record.CampaignID, record.ContactID = c.now, c.imp.CampaignID, wave[i].contact.ID
 		record.DurationMS = results[i].Duration.Milliseconds()

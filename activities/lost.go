@@ -13,9 +13,9 @@ import (
 	"carillon/workflows"
 )
 
-// lookBack is how far a search for lost runs goes; a worker that was away for
-// longer looks at older ones when it starts.
-const lookBack = 24 * time.Hour
+// lookBack is how far a search for lost runs goes. What was closed while every
+// worker was away for longer is not found.
+const lookBack = time.Hour
 
 // findLost finds contacts whose workflow was closed from outside (terminated,
 // or canceled before its first task) while they had not ended, and puts them
@@ -31,7 +31,7 @@ func (a *Activities) findLost(ctx context.Context) error {
 		}
 		for _, w := range page.GetExecutions() {
 			status := strings.ToLower(w.GetStatus().String())
-			if err := a.lost(ctx, w.GetExecution().GetWorkflowId(), status); err != nil {
+			if err := a.lost(ctx, w.GetExecution().GetWorkflowId(), w.GetExecution().GetRunId(), status); err != nil {
 				return err
 			}
 		}
@@ -41,7 +41,7 @@ func (a *Activities) findLost(ctx context.Context) error {
 	}
 }
 
-func (a *Activities) lost(ctx context.Context, workflowID, status string) error {
+func (a *Activities) lost(ctx context.Context, workflowID, runID, status string) error {
 	campaignID, contactID, _ := strings.Cut(workflowID, "/")
 	c, err := a.Store.Contact(ctx, campaignID, contactID)
 	if isNotFound(err) || err == nil && (c.Status.Ended() || c.Attention != nil) {
@@ -59,6 +59,6 @@ func (a *Activities) lost(ctx context.Context, workflowID, status string) error 
 	}
 	detail := "its workflow was " + status + " from outside: retry goes on with the plan, stop ends the contact"
 	now := a.now()
-	return a.Store.LostRun(ctx, contactID, campaign.Attention{Reason: "no_workflow", Detail: detail, Since: now},
+	return a.Store.LostRun(ctx, contactID, runID, campaign.Attention{Reason: "no_workflow", Detail: detail, Since: now},
 		campaign.Decision{At: now, Kind: campaign.DecisionAttention, Reason: "no_workflow", Summary: "Needs attention: " + detail})
 }

@@ -16,6 +16,8 @@ import (
 const (
 	leftAlone    = 20 * time.Second // a commit whose call to Temporal never came
 	uploadBroken = 2 * time.Hour    // an upload that stopped in the middle
+	sweepLeft    = 10 * time.Minute // a hold, and the end of its cause: a release under way has a policy of its own
+	memosLeft    = 24 * time.Hour   // an ended contact whose last workflow task is surely over
 )
 
 // Reconcile takes up what a process left that died between its commit and its
@@ -51,18 +53,16 @@ func (a *Activities) reconcileCampaign(ctx context.Context, c *campaign.Campaign
 	if a.now().Sub(c.UpdatedAt) < leftAlone {
 		return nil
 	}
-	p, err := a.Store.CampaignProgress(ctx, c.ID)
-	if err != nil {
+	if c.Status == campaign.Stopped {
+		if left, err := a.Store.Unended(ctx, c.ID); err != nil || !left {
+			return err
+		}
+		return relay.Sweep(ctx, a.Temporal, workflows.SweepInput{ID: "stop-" + c.ID, Kind: workflows.SweepStop, CampaignID: c.ID, Since: c.UpdatedAt})
+	}
+	if waits, err := a.Store.Launchable(ctx, c.ID); err != nil || !waits {
 		return err
 	}
-	switch {
-	case c.Status == campaign.Running && p.ByStatus[campaign.ContactPending] > 0 && p.Planned > p.Launched:
-		return relay.Wake(ctx, a.Temporal, c.ID)
-	case c.Status == campaign.Stopped && p.ByStatus[campaign.ContactPending]+p.ByStatus[campaign.ContactActive]+p.ByStatus[campaign.ContactNeedsAttention] > 0:
-		return relay.Sweep(ctx, a.Temporal, workflows.SweepInput{ID: "stop-" + c.ID, Kind: workflows.SweepStop, CampaignID: c.ID, Since: c.UpdatedAt})
-	default:
-		return nil
-	}
+	return relay.Wake(ctx, a.Temporal, c.ID)
 }
 
 func (a *Activities) reconcileImports(ctx context.Context) error {
@@ -90,14 +90,14 @@ func (a *Activities) reconcileHolds(ctx context.Context) error {
 		return err
 	}
 	for _, h := range causes {
-		if a.now().Sub(h.At) < leftAlone {
+		if a.now().Sub(h.At) < sweepLeft {
 			continue
 		}
-		gone, err := a.causeGone(ctx, &h)
+		gone, changed, err := a.causeGone(ctx, h.CampaignID, h.Cause, h.Ref)
 		if err != nil {
 			return err
 		}
-		if !gone {
+		if !gone || a.now().Sub(changed) < sweepLeft {
 			continue
 		}
 		if err := relay.Sweep(ctx, a.Temporal, workflows.SweepInput{
@@ -118,22 +118,29 @@ func (a *Activities) grantFree(ctx context.Context) error {
 	return err
 }
 
-func (a *Activities) causeGone(ctx context.Context, h *store.HeldContact) (bool, error) {
-	switch h.Cause {
+// Tidy drops what no workflow can need any more.
+func (a *Activities) Tidy(ctx context.Context) error {
+	return a.Store.DropMemos(ctx, a.now().Add(-memosLeft))
+}
+
+// causeGone says whether a cause holds nobody any more, and when its record last
+// changed (zero if there is none).
+func (a *Activities) causeGone(ctx context.Context, campaignID, cause, ref string) (gone bool, changed time.Time, err error) {
+	switch cause {
 	case campaign.HeldCampaign:
-		c, err := a.Store.Campaign(ctx, h.Ref)
-		return isNotFound(err) || c.Status == campaign.Running, ignoreMissing(err)
+		c, err := a.Store.Campaign(ctx, ref)
+		return isNotFound(err) || c.Status == campaign.Running, c.UpdatedAt, ignoreMissing(err)
 	case campaign.HeldStage:
-		s, err := a.Store.Stage(ctx, h.CampaignID, h.Ref)
-		return isNotFound(err) || !s.Paused, ignoreMissing(err)
+		s, err := a.Store.Stage(ctx, campaignID, ref)
+		return isNotFound(err) || !s.Paused, s.UpdatedAt, ignoreMissing(err)
 	case campaign.HeldIntegration:
-		i, err := a.Store.Integration(ctx, h.Ref)
-		return isNotFound(err) || !i.Paused, ignoreMissing(err)
+		i, err := a.Store.Integration(ctx, ref)
+		return isNotFound(err) || !i.Paused, i.UpdatedAt, ignoreMissing(err)
 	case campaign.HeldAgentStopped:
-		g, err := a.Store.Agent(ctx, h.Ref)
-		return isNotFound(err) || g.Status == campaign.AgentRunning, ignoreMissing(err)
+		g, err := a.Store.Agent(ctx, ref)
+		return isNotFound(err) || g.Status == campaign.AgentRunning, g.UpdatedAt, ignoreMissing(err)
 	default:
-		return false, nil
+		return false, changed, nil
 	}
 }
 

@@ -2,13 +2,9 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	"go.temporal.io/sdk/temporal"
+	"time"
 
 	"carillon/campaign"
 	"carillon/channels"
@@ -40,14 +36,6 @@ func (a *Activities) send(ctx context.Context, in workflows.SendInput) (campaign
 	if err != nil {
 		return campaign.SendOutcome{}, settled(err)
 	}
-	if camp.Status == campaign.Paused {
-		if earlier, err := a.Store.SendRow(ctx, ledgerID(m)); errors.Is(err, store.ErrNotFound) || err == nil && earlier.State == store.SendRetry {
-			h := campaign.Hold{Cause: campaign.HeldCampaign, Ref: camp.ID, Since: a.now()}
-			return campaign.SendOutcome{Outcome: campaign.SendHeld, Hold: &h}, a.hold(ctx, &contact, m.ID, h, a.now())
-		} else if err != nil {
-			return campaign.SendOutcome{}, err
-		}
-	}
 	stage, err := a.stageOf(ctx, in.CampaignID, m)
 	if errors.Is(err, store.ErrNotFound) {
 		return trouble("stage_missing", "the campaign has no stage %q any more", m.StageName), nil
@@ -60,6 +48,16 @@ func (a *Activities) send(ctx context.Context, in workflows.SendInput) (campaign
 	}
 	p := passage{a: a, in: in, m: m, contact: contact, campaign: camp, stage: stage, delivery: d}
 	return p.open(ctx)
+}
+
+// unsent reports that nothing of the message has left yet: its row in the ledger
+// is not there, or says that it surely was not sent.
+func (a *Activities) unsent(ctx context.Context, id string) (bool, error) {
+	row, err := a.Store.SendRow(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return row.State == store.SendRetry, err
 }
 
 // ledgerID is the id of a communication's row: one per operator's retry, so
@@ -91,6 +89,12 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
+	if v, err := p.recheck(ctx, session); err != nil || v != nil {
+		if err != nil {
+			return campaign.SendOutcome{}, err
+		}
+		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
+	}
 	out := campaign.SendOutcome{
 		Outcome: campaign.SendSent, Timeout: p.stage.EffectiveTimeout(p.m, p.delivery.Channel),
 		OnDelivered: p.delivery.CompleteOn == "delivered",
@@ -115,11 +119,13 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		if ctx.Err() != nil {
 			return campaign.SendOutcome{}, ctx.Err()
 		}
-		return campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: "template", Detail: err.Error()}, nil
+		v := skip("template", "%v", err)
+		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
-	if err != nil { //nolint:nilerr // no address is an outcome, not a failure
-		return campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: "no_address", Detail: err.Error()}, nil
+	if err != nil { // no address is an outcome, not a failure
+		v := skip("no_address", "%v", err)
+		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	d := p.delivery
 	if p.m.StartState != "" {
@@ -153,12 +159,97 @@ func (p *passage) opened(ctx context.Context, result campaign.SendOutcome, messa
 			ID: message.ID, SessionID: session.ID, Author: campaign.AuthorAgent, Content: text, At: message.At,
 			Delivery: "sent", ProviderMessageID: result.ProviderMessageID,
 		})
-	case campaign.SendUnknown:
-		return nil
-	default:
+	case campaign.SendFailed, campaign.SendSkipped:
 		_, err := p.a.Store.CloseSession(ctx, session.ID, campaign.SessionFailed, nil, result.Reason, p.a.now())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
 		return err
+	default: // it may still begin
+		return nil
 	}
+}
+
+// recheck asks again what may have changed since the gate, which a backlog can
+// leave far behind; nil lets the message go. It reads a few rows by their keys,
+// and does not stop what an earlier attempt began.
+func (p *passage) recheck(ctx context.Context, session *campaign.Session) (*campaign.SendOutcome, error) {
+	if unsent, err := p.unsent(ctx, session); err != nil || !unsent {
+		return nil, err
+	}
+	now := p.a.now()
+	switch {
+	case p.campaign.Status != campaign.Running: // of a stopped one, the sweep ends the contact
+		return wait(campaign.HeldCampaign, p.campaign.ID, now), nil
+	case p.stage.Paused:
+		return wait(campaign.HeldStage, p.stage.ID, now), nil
+	case p.m.ExpiresAt != nil && !p.m.ExpiresAt.After(now):
+		return skip("expired", "its time (%s) had passed", p.m.ExpiresAt.UTC().Format(time.RFC3339)), nil
+	}
+	ch := p.delivery.Channel
+	to, _ := channels.Address(&p.contact, ch)
+	reason, err := p.a.Store.Suppressed(ctx, p.contact.ExternalID, ch, to)
+	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		return skip(reason, "the person must not be contacted by %s (%s)", ch, reason), nil
+	}
+	if ch != campaign.Human {
+		id, err := p.a.integrationFor(ctx, &p.delivery)
+		if err != nil {
+			return nil, err
+		}
+		if paused, err := p.a.integrationPaused(ctx, id); err != nil {
+			return nil, err
+		} else if paused != "" {
+			return wait(campaign.HeldIntegration, paused, now), nil
+		}
+	}
+	if p.delivery.Agent == "" || ch == campaign.EmailNotification {
+		return nil, nil
+	}
+	agent, err := p.a.Store.Agent(ctx, p.delivery.Agent)
+	if errors.Is(err, store.ErrNotFound) || err == nil && agent.Status == campaign.AgentRunning {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return wait(campaign.HeldAgentStopped, agent.ID, now), nil
+}
+
+// unsent reports that no earlier attempt began: what opens without a word has
+// no row in the ledger, but its session.
+func (p *passage) unsent(ctx context.Context, session *campaign.Session) (bool, error) {
+	if !p.silent() || session == nil {
+		return p.a.unsent(ctx, ledgerID(p.m))
+	}
+	_, err := p.a.Store.Session(ctx, session.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+func wait(cause, ref string, now time.Time) *campaign.SendOutcome {
+	return &campaign.SendOutcome{Outcome: campaign.SendHeld, Hold: &campaign.Hold{Cause: cause, Ref: ref, Since: now}}
+}
+
+func skip(reason, format string, args ...any) *campaign.SendOutcome {
+	return &campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// integrationPaused returns the integration's own id if it is paused, else "".
+func (a *Activities) integrationPaused(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	i, err := a.Store.Integration(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !i.Paused {
+		return "", nil
+	}
+	return i.ID, err
 }
 
 // silent reports that the session opens without a word: a person handles it,
@@ -225,7 +316,7 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
 		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")
 	}
-	out, err := a.deliver(ctx, message, nil, false)
+	out, err := a.answer(ctx, message)
 	if err != nil {
 		return out, err
 	}
@@ -236,166 +327,26 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID)
 }
 
-// deliver takes one rendered message through the ledger and the provider.
-func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool) (campaign.SendOutcome, error) {
-	sender, failure := a.sender(ctx, &m)
-	if failure != nil {
-		return trouble("integration_error", "%v", failure), nil
-	}
-	row := store.Send{
-		ID: m.ID, ContactID: m.ContactID, CampaignID: m.CampaignID, CommunicationID: m.CommunicationID, SessionID: m.SessionID,
-		IntegrationID: m.Delivery.Integration, Channel: m.Channel, State: store.SendSending, Address: m.To,
-		PayloadHash: payloadHash(&m), CorrelationKey: m.CorrelationKey, CreatedAt: m.At,
-	}
-	earlier, fresh, err := a.Store.ClaimSend(ctx, row, session)
+// answer delivers a reply unless the person must not be contacted any more.
+func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.SendOutcome, error) {
+	unsent, err := a.unsent(ctx, m.ID)
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
-	if !fresh {
-		out, again, err := a.reconcile(ctx, sender, &m, &earlier, &row, resend)
-		if err != nil || !again {
-			return out, err
+	if unsent {
+		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
+		if err != nil {
+			return campaign.SendOutcome{}, settled(err)
 		}
-	}
-	receipt, err := sender.Send(ctx, m)
-	return a.settle(context.WithoutCancel(ctx), &m, receipt, channels.Classify(err))
-}
-
-// reconcile says what became of an earlier attempt of the same message, or
-// that it surely never left and may be sent again.
-func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *channels.Outbound, earlier, row *store.Send, resend bool) (campaign.SendOutcome, bool, error) {
-	switch earlier.State {
-	case store.SendSent:
-		if earlier.PayloadHash != row.PayloadHash {
-			return trouble("payload_changed", "%s was sent before with another content: it is not sent again", m.ID), false, nil
-		}
-		return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: earlier.ProviderMessageID}, false, nil
-	case store.SendFailed:
-		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: earlier.Reason}, false, nil
-	}
-	if finder, ok := sender.(channels.Finder); ok {
-		receipt, found, err := finder.Find(ctx, *m)
-		if err == nil && !found {
-			return campaign.SendOutcome{}, true, nil
-		}
-		if err == nil {
-			out, err := a.settle(ctx, m, receipt, nil)
-			return out, false, err
-		}
-	}
-	if resend {
-		return campaign.SendOutcome{}, true, nil
-	}
-	detail := "an earlier attempt was cut off while the provider was being called"
-	err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", detail, a.now())
-	return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: "interrupted", Detail: detail}, false, err
-}
-
-// settle writes the outcome down and says what the contact is to make of it.
-func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt channels.Receipt, f *channels.Failure) (campaign.SendOutcome, error) {
-	if f == nil {
-		err := a.Store.SettleSend(ctx, m.ID, store.SendSent, receipt.ProviderMessageID, "", a.now())
-		return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: receipt.ProviderMessageID}, err
-	}
-	reason := string(f.Class)
-	switch {
-	case f.Retry():
-		if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now()); err != nil {
+		reason, err := a.Store.Suppressed(ctx, c.ExternalID, m.Channel, m.To)
+		if err != nil {
 			return campaign.SendOutcome{}, err
 		}
-		return campaign.SendOutcome{}, temporal.NewApplicationErrorWithOptions(f.Error(), reason, temporal.ApplicationErrorOptions{
-			NextRetryDelay: f.RetryAfter, Category: temporal.ApplicationErrorCategoryBenign,
-		})
-	case f.MaybeSent():
-		err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", f.Error(), a.now())
-		return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: reason, Detail: f.Error()}, err
-	case f.Class == channels.Config:
-		err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now())
-		return trouble("integration_error", "%v", f), err
-	default:
-		if f.Class == channels.OptOut {
-			if err := a.suppress(ctx, m, "opt_out"); err != nil {
-				return campaign.SendOutcome{}, err
-			}
-		}
-		err := a.Store.SettleSend(ctx, m.ID, store.SendFailed, "", f.Error(), a.now())
-		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: reason, Detail: f.Error()}, err
-	}
-}
-
-func (a *Activities) suppress(ctx context.Context, m *channels.Outbound, reason string) error {
-	c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
-	if err != nil {
-		return err
-	}
-	return a.Store.Suppress(ctx, store.Suppression{
-		ID: "sp_" + payloadHash(m)[:20], ExternalID: c.ExternalID, Address: m.To, Channel: m.Channel, Reason: reason, CreatedAt: a.now(),
-	})
-}
-
-// sender opens the provider of a message: the outbox unless the mode lets it out.
-func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, error) {
-	deps := channels.Deps{Now: a.Now}
-	if a.Mode == ModeOutbox {
-		return a.Channels.Open(campaign.Integration{ID: "outbox", Provider: "outbox"}, deps)
-	}
-	i, err := a.Store.Integration(ctx, m.Delivery.Integration)
-	if err != nil {
-		return nil, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
-	}
-	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
-		return nil, err
-	}
-	if a.Mode == ModeRedirect {
-		if m.To, err = a.redirectAddress(ctx, m.Channel); err != nil {
-			return nil, err
+		if reason != "" {
+			return campaign.SendOutcome{
+				Outcome: campaign.SendFailed, Reason: reason, Detail: fmt.Sprintf("the person must not be contacted by %s (%s)", m.Channel, reason),
+			}, nil
 		}
 	}
-	return a.Channels.Open(i, deps)
-}
-
-func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (string, error) {
-	raw, err := a.Store.Settings(ctx)
-	if err != nil {
-		return "", err
-	}
-	var s struct {
-		Redirect map[string]string `json:"redirect"`
-	}
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return "", fmt.Errorf("read the settings: %w", err)
-		}
-	}
-	if to := s.Redirect[string(ch)]; to != "" {
-		return to, nil
-	}
-	return "", fmt.Errorf("mode redirect needs an address for %s in PUT /v1/settings: redirect.%s", ch, ch)
-}
-
-func payloadHash(m *channels.Outbound) string {
-	b, err := json.Marshal([]any{m.Channel, m.To, m.Subject, m.Body, m.Variables, m.Delivery.TemplateName, m.Delivery.ProjectID, m.Delivery.Version})
-	if err != nil {
-		b = []byte(m.ID)
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-// SendRates returns the integrations whose queues are to be polled, each with
-// its limit of sends per second (0 is none).
-func (a *Activities) SendRates(ctx context.Context) (map[string]float64, error) {
-	rates := map[string]float64{}
-	for cursor := ""; ; {
-		page, err := a.Store.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
-		if err != nil {
-			return nil, err
-		}
-		for i := range page.Items {
-			rates[page.Items[i].ID] = page.Items[i].RatePerSecond
-		}
-		if cursor = page.Next; cursor == "" {
-			return rates, nil
-		}
-	}
+	return a.deliver(ctx, m, nil, false)
 }

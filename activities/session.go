@@ -58,25 +58,41 @@ func (a *Activities) pausedNow(ctx context.Context, in *workflows.CloseInput) (*
 	if err != nil {
 		return nil, settled(err)
 	}
-	h := campaign.Hold{Since: in.Now}
-	switch {
-	case c.Status == campaign.Paused:
-		h.Cause, h.Ref = campaign.HeldCampaign, c.ID
-	case in.StageID != "":
-		s, err := a.Store.Stage(ctx, in.CampaignID, in.StageID)
-		if errors.Is(err, store.ErrNotFound) || err == nil && !s.Paused {
-			return nil, nil
-		}
-		if err != nil {
+	h := campaign.Hold{Cause: campaign.HeldCampaign, Ref: c.ID, Since: in.Now}
+	if c.Status != campaign.Paused {
+		if h.Cause, h.Ref, err = a.pausedBelow(ctx, in); err != nil || h.Cause == "" {
 			return nil, err
 		}
-		h.Cause, h.Ref = campaign.HeldStage, s.ID
-	default:
-		return nil, nil
 	}
 	return &h, a.Store.AddHold(ctx, store.HeldContact{
 		ContactID: in.ContactID, CampaignID: in.CampaignID, CommunicationID: in.CommunicationID, Cause: h.Cause, Ref: h.Ref, At: in.Now,
 	})
+}
+
+// pausedBelow names the pause of the stage or of the session's integration, if any.
+func (a *Activities) pausedBelow(ctx context.Context, in *workflows.CloseInput) (cause, ref string, err error) {
+	if in.StageID != "" {
+		s, err := a.Store.Stage(ctx, in.CampaignID, in.StageID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", "", err
+		}
+		if err == nil && s.Paused {
+			return campaign.HeldStage, s.ID, nil
+		}
+	}
+	if in.SessionID == "" {
+		return "", "", nil
+	}
+	s, err := a.Store.Session(ctx, in.SessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", "", nil
+	} else if err != nil {
+		return "", "", err
+	}
+	if ref, err = a.integrationPaused(ctx, s.IntegrationID); err != nil || ref == "" {
+		return "", "", err
+	}
+	return campaign.HeldIntegration, ref, nil
 }
 
 // OpenLate opens the session of a late reply and moves the message there.

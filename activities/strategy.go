@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -26,9 +28,17 @@ const (
 // one committed. The strategy itself may run more than once if the worker dies
 // before that commit; idempotency_key tells it so.
 func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput) (campaign.StrategyOutcome, error) {
-	run := runID(ctx) + "/" + subject(&in)
-	if raw, ok, err := a.Store.Memo(ctx, in.ContactID, run, in.Step); err != nil || ok {
+	run, step := runID(ctx)+"/"+subject(&in), in.Step
+	if in.Import != nil {
+		step = 0 // a row comes once in a run, also if a repeated task counts its steps in another order
+	}
+	if raw, ok, err := a.Store.Memo(ctx, in.ContactID, run, step); err != nil || ok {
 		return outcomeOf(raw, err)
+	}
+	if in.Import != nil { // an earlier run may have settled it
+		if pending, err := a.Store.RowPending(ctx, in.Import.ImportID, in.Import.Line); err != nil || !pending {
+			return campaign.StrategyOutcome{None: true}, err
+		}
 	}
 	strategy, err := a.Store.ActiveStrategy(ctx, in.CampaignID, in.Type)
 	none := errors.Is(err, store.ErrNotFound)
@@ -60,7 +70,11 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 	if in.Import != nil {
 		merged := in.Import.Row.Merge(base)
 		if k.Timezone = merged.Timezone; none { // a row without a data load strategy is merged
-			return mergedOutcome(base, merged, k)
+			raw, err := mergedOutcome(base, merged, k)
+			if err != nil {
+				return campaign.StrategyOutcome{}, err
+			}
+			return outcomeOf(a.Store.PutMemo(ctx, in.ContactID, run, step, raw, nil))
 		}
 	}
 	call, err := a.call(ctx, &in, base)
@@ -85,15 +99,16 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 			a.Log.Warn("slow strategy not marked", "strategy_id", strategy.ID, "error", err)
 		}
 	}
+	hide := redactor(secrets)
 	if e := result.Err; e != nil && e.Transient() {
 		if in.Local {
-			return campaign.StrategyOutcome{}, temporal.NewNonRetryableApplicationError(e.Error(), workflows.ErrTypeSlow, nil)
+			return campaign.StrategyOutcome{}, temporal.NewNonRetryableApplicationError(hide.Replace(e.Error()), workflows.ErrTypeSlow, nil)
 		}
 		if !e.User() || activity.GetInfo(ctx).Attempt < 2 {
-			return campaign.StrategyOutcome{}, temporal.NewApplicationError(e.Error(), e.Kind)
+			return campaign.StrategyOutcome{}, temporal.NewApplicationError(hide.Replace(e.Error()), e.Kind)
 		}
 	}
-	out, record := judge(base, result, &strategy, k)
+	out, record := judge(base, result, &strategy, k, hide)
 	record.ID = fmt.Sprintf("%s/%s/%d", in.ContactID, run, in.Step)
 	record.At, record.CampaignID, record.ContactID = in.Now, in.CampaignID, in.ContactID
 	record.DurationMS = time.Since(began).Milliseconds()
@@ -101,7 +116,7 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 	if err != nil {
 		return out, fmt.Errorf("write the outcome of strategy %s: %w", in.Type, err)
 	}
-	return outcomeOf(a.Store.PutMemo(ctx, in.ContactID, run, in.Step, raw, &record))
+	return outcomeOf(a.Store.PutMemo(ctx, in.ContactID, run, step, raw, &record))
 }
 
 // subject names what the call is about. It is part of the memo's key: a
@@ -134,24 +149,24 @@ func (a *Activities) base(ctx context.Context, in *workflows.StrategyInput) (cam
 	return c, settled(err)
 }
 
-func mergedOutcome(base, merged campaign.Contact, k campaign.Knowledge) (campaign.StrategyOutcome, error) {
+func mergedOutcome(base, merged campaign.Contact, k campaign.Knowledge) (json.RawMessage, error) {
 	raw, err := json.Marshal(merged)
 	if err != nil {
-		return campaign.StrategyOutcome{}, err
+		return nil, err
 	}
 	change, err := campaign.Diff(base, raw, k)
 	if err == nil {
 		err = merged.CheckSize()
 	}
 	if err != nil { // the row's fault: it fails, and is not tried again for ever
-		return campaign.StrategyOutcome{None: true, Error: &campaign.StrategyError{Kind: strategies.KindBadResult, Message: err.Error()}}, nil
+		return json.Marshal(campaign.StrategyOutcome{None: true, Error: &campaign.StrategyError{Kind: strategies.KindBadResult, Message: err.Error()}})
 	}
-	return campaign.StrategyOutcome{None: true, Change: change}, nil
+	return json.Marshal(campaign.StrategyOutcome{None: true, Change: change})
 }
 
 // judge turns what a strategy returned into a change, or into the error its
-// author sees, and into the record of the run.
-func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k campaign.Knowledge) (campaign.StrategyOutcome, campaign.StrategyRun) {
+// author sees, and into the record of the run. Neither shows a secret.
+func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k campaign.Knowledge, hide *strings.Replacer) (campaign.StrategyOutcome, campaign.StrategyRun) {
 	out := campaign.StrategyOutcome{Version: s.Version}
 	record := campaign.StrategyRun{StrategyID: s.ID, Type: s.Type, Version: s.Version, Status: "ok", Logs: []campaign.LogLine{}}
 	for _, l := range r.Logs {
@@ -178,10 +193,32 @@ func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k c
 			record.Logs = append(record.Logs, campaign.LogLine{Level: "warning", Message: "ignored: " + line})
 		}
 	}
-	if out.Error != nil {
-		record.Status, record.Error = "error", out.Error
+	for i := range record.Logs {
+		record.Logs[i].Message = hide.Replace(record.Logs[i].Message)
+	}
+	if e := out.Error; e != nil {
+		e.Message, e.Traceback = hide.Replace(e.Message), hide.Replace(e.Traceback)
+		record.Status, record.Error = "error", e
 	}
 	return out, record
+}
+
+// redactor replaces the values of secrets, as they are and as they look inside
+// a quoted text, the longest first. Shorter than four bytes would hit anything.
+func redactor(secrets map[string]campaign.Secret) *strings.Replacer {
+	quoted := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	var values []string
+	for _, v := range secrets {
+		if plain := v.Reveal(); len(plain) >= 4 {
+			values = append(values, plain, quoted.Replace(plain))
+		}
+	}
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
+	pairs := make([]string, 0, 2*len(values))
+	for _, v := range values {
+		pairs = append(pairs, v, "[secret]")
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 func filename(s *campaign.Strategy) string { return s.Name + ".py" }
@@ -200,7 +237,7 @@ func (a *Activities) call(ctx context.Context, in *workflows.StrategyInput, base
 		}
 	case in.Ending != nil:
 		kwargs["communication_id"] = in.Ending.CommunicationID
-		results, session, err := a.sessionResults(ctx, in.Ending, &base)
+		results, session, err := a.sessionResults(ctx, in.Ending, &base, in.Now)
 		if err != nil {
 			return call, err
 		}
@@ -231,7 +268,12 @@ func (a *Activities) call(ctx context.Context, in *workflows.StrategyInput, base
 
 // sessionResults is the dictionary aggregation is given: what the agent found
 // out, then what the engine knows. The agent's own OutcomeStatus wins.
-func (a *Activities) sessionResults(ctx context.Context, e *campaign.Ending, c *campaign.Contact) (map[string]any, *campaign.Session, error) {
+func (a *Activities) sessionResults(ctx context.Context, e *campaign.Ending, c *campaign.Contact, now time.Time) (map[string]any, *campaign.Session, error) {
+	type said struct {
+		Author  campaign.Author `json:"author"`
+		Content string          `json:"content"`
+		At      time.Time       `json:"at"`
+	}
 	m := c.Communication(e.CommunicationID)
 	out := map[string]any{
 		"OutcomeStatus": string(e.Outcome), "SessionStatus": string(e.SessionStatus), "Reason": e.Reason, "Messages": []any{},
@@ -245,6 +287,9 @@ func (a *Activities) sessionResults(ctx context.Context, e *campaign.Ending, c *
 	for _, k := range e.Results.Keys() {
 		out[k] = e.Results[k]
 	}
+	if e.Said != "" { // a late answer that has no session
+		out["Messages"] = []said{{campaign.AuthorContact, e.Said, now}}
+	}
 	if e.SessionID == "" {
 		return out, nil, nil
 	}
@@ -253,11 +298,6 @@ func (a *Activities) sessionResults(ctx context.Context, e *campaign.Ending, c *
 		return out, nil, nil
 	} else if err != nil {
 		return nil, nil, err
-	}
-	type said struct {
-		Author  campaign.Author `json:"author"`
-		Content string          `json:"content"`
-		At      time.Time       `json:"at"`
 	}
 	messages := make([]said, len(s.Messages))
 	for i, x := range s.Messages {

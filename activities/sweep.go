@@ -36,6 +36,14 @@ func (a *Activities) SweepChunk(ctx context.Context, in workflows.SweepChunkInpu
 }
 
 func (a *Activities) sweepRelease(ctx context.Context, s *workflows.SweepInput) (out workflows.SweepChunkOutput, err error) {
+	gone, _, err := a.causeGone(ctx, s.CampaignID, s.Release.Cause, s.Release.Ref)
+	if err != nil {
+		return out, err
+	}
+	if !gone { // it is back: what it holds now is for the next release
+		out.Over = true
+		return out, nil
+	}
 	holds, err := a.Store.Holds(ctx, s.Release.Cause, s.Release.Ref, s.After, sweepSize)
 	if err != nil {
 		return out, err

@@ -104,7 +104,7 @@ func (s *Server) checkAgent(ctx context.Context, a *campaign.Agent, secrets map[
 // nameTaken explains the conflict of a write that gives a name.
 func nameTaken(err error, what, name string) error {
 	if errors.Is(err, store.ErrConflict) {
-		return campaign.Errorf(campaign.CodeConflict, "there is another %s named %q", what, name)
+		return taken(err, "name", "there is another %s named %q", what, name)
 	}
 	return err
 }
@@ -154,17 +154,17 @@ func (s *Server) putAgent(ctx context.Context, in *agentPut) (*body[campaign.Age
 	if err := s.checkAgent(ctx, &before, in.Body.Secrets); err != nil {
 		return nil, err
 	}
-	if len(in.Body.Secrets) > 0 {
-		if err := s.Store.SetAgentSecrets(ctx, before.ID, in.Body.Secrets); err != nil {
-			return nil, keyless(err)
-		}
-	}
 	_, err = s.Store.UpdateAgent(ctx, before.ID, func(a *campaign.Agent) error {
 		in.Body.into(a)
 		return nil
 	})
 	if err != nil {
 		return nil, nameTaken(err, "agent", in.Body.Name)
+	}
+	if len(in.Body.Secrets) > 0 {
+		if err := s.Store.SetAgentSecrets(ctx, before.ID, in.Body.Secrets); err != nil {
+			return nil, keyless(err)
+		}
 	}
 	s.auditf(ctx, "update", "agents/"+before.ID, "%s", in.Body.Name)
 	return s.answerAgent(ctx, before.ID)

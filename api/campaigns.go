@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -75,7 +76,7 @@ func (s *Server) createCampaign(ctx context.Context, in *struct{ Body NewCampaig
 	}
 	if len(in.Body.Secrets) > 0 {
 		if err := s.Store.SetCampaignSecrets(ctx, c.ID, in.Body.Secrets); err != nil {
-			return nil, err
+			return nil, errors.Join(keyless(err), s.Store.DeleteCampaign(ctx, c.ID))
 		}
 	}
 	s.auditf(ctx, "create", "campaigns/"+c.ID, "%s", c.Name)
@@ -124,7 +125,7 @@ func (s *Server) patchCampaign(ctx context.Context, in *campaignChange) (*tagged
 	}
 	if len(secrets) > 0 {
 		if err := s.Store.SetCampaignSecrets(ctx, c.ID, secrets); err != nil {
-			return nil, err
+			return nil, keyless(err)
 		}
 	}
 	s.auditf(ctx, "update", "campaigns/"+c.ID, "version %d", c.Version)

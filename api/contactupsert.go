@@ -209,7 +209,6 @@ func (s *Server) importOne(ctx context.Context, campaignID string, row store.Imp
 		func() error { return s.Store.SetImportHeader(ctx, i.ID, nil, "ndjson") },
 		func() error { return s.Store.AddRows(ctx, i.ID, 0, []store.ImportRow{row}) },
 		func() error { return s.Store.SealImport(ctx, i.ID, 1) },
-		func() error { return relay.StartImport(ctx, s.Temporal, i.ID, 1) },
 	} {
 		if err := step(); err != nil {
 			if ferr := s.Store.FailImport(context.WithoutCancel(ctx), i.ID, fail(err).Detail, s.now()); ferr != nil {
@@ -217,6 +216,9 @@ func (s *Server) importOne(ctx context.Context, campaignID string, row store.Imp
 			}
 			return i, err
 		}
+	}
+	if err := relay.StartImport(ctx, s.Temporal, i.ID, 1); err != nil { // the row is stored: a worker takes it up
+		s.Log.Warn("import not started yet", "import_id", i.ID, "error", err)
 	}
 	return s.awaitImport(ctx, i)
 }

@@ -14,6 +14,7 @@ import (
 // Each is made when it is first asked for, of every route there is by then.
 func (s *Server) document(g huma.API) {
 	doc := g.OpenAPI()
+	addNulls(doc.Components.Schemas)
 	addExamples(doc)
 	spec := sync.OnceValues(func() ([]byte, error) { return json.Marshal(doc) })
 	page := sync.OnceValues(func() ([]byte, error) {

@@ -7,55 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// contract lists the routes of the REST contract that are in this package.
-const contract = `
-GET POST /v1/campaigns
-GET PATCH DELETE /v1/campaigns/{id}
-POST /v1/campaigns/{id}/start
-POST /v1/campaigns/{id}/pause
-POST /v1/campaigns/{id}/resume
-POST /v1/campaigns/{id}/stop
-GET /v1/campaigns/{id}/preflight
-GET POST /v1/campaigns/{id}/stages
-PUT /v1/campaigns/{id}/stages/order
-GET PUT DELETE /v1/campaigns/{id}/stages/{stage_id}
-POST /v1/campaigns/{id}/stages/{stage_id}/pause
-POST /v1/campaigns/{id}/stages/{stage_id}/resume
-POST /v1/campaigns/{id}/stages/{stage_id}/preview
-POST /v1/campaigns/{id}/stages/{stage_id}/test_send
-GET POST /v1/campaigns/{id}/strategies
-GET PUT DELETE /v1/campaigns/{id}/strategies/{strategy_id}
-GET /v1/campaigns/{id}/strategies/{strategy_id}/code
-GET /v1/campaigns/{id}/strategies/{strategy_id}/versions
-POST /v1/campaigns/{id}/strategies/{strategy_id}/rollback
-POST /v1/campaigns/{id}/strategies/{strategy_id}/test
-POST /v1/strategies/check
-GET /v1/campaigns/{id}/strategy_runs
-GET POST /v1/keys
-DELETE /v1/keys/{key_id}
-GET /v1/audit
-GET /healthz
-GET /readyz
-GET /metrics
-`
-
-func TestTheDocumentHasEveryRouteOfTheContract(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	s.key = ""
-	doc := s.call("GET", "/openapi.json", nil).ok(200)
-	require.Equal(t, "3.1.0", doc["openapi"])
-	paths := doc["paths"].(map[string]any)
-	for line := range strings.Lines(strings.TrimSpace(contract)) {
-		words := strings.Fields(line)
-		path := words[len(words)-1]
-		require.Contains(t, paths, path)
-		for _, method := range words[:len(words)-1] {
-			require.Contains(t, paths[path], strings.ToLower(method), path)
-		}
-	}
-}
-
 func TestOperationsAreDescribed(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -81,6 +81,8 @@ func (e exampler) of(s *huma.Schema, request bool, depth int) any {
 	switch {
 	case depth > maxDepth:
 		return nil
+	case len(s.OneOf) > 0:
+		return e.of(s.OneOf[0], request, depth)
 	case len(s.Examples) > 0:
 		return s.Examples[0]
 	case s.Default != nil:

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -126,4 +128,23 @@ func TestTheConsoleGetsEveryOtherPath(t *testing.T) {
 	})
 	require.Equal(t, "console", string(s.call("GET", "/campaigns/cp_1", nil).Body))
 	s.call("GET", "/v1/nothing", nil).fails(404)
+}
+
+func TestACursorThatWasChangedIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.campaign("One")
+	s.campaign("Two")
+	given := s.call("GET", "/v1/campaigns?limit=1", nil).ok(200)["next_cursor"].(string)
+	text, err := base64.RawURLEncoding.DecodeString(given)
+	require.NoError(t, err)
+	var c map[string]any
+	require.NoError(t, json.Unmarshal(text, &c))
+	for _, at := range [][]any{{"x", "cp_1"}, {1, 2}, {nil, "cp_1"}, {[]any{1}, "cp_1"}, {1.5, "cp_1"}, {true, "cp_1"}, {1}} {
+		c["a"] = at
+		text, err := json.Marshal(c)
+		require.NoError(t, err)
+		p := s.call("GET", "/v1/campaigns?limit=1&cursor="+base64.RawURLEncoding.EncodeToString(text), nil).fails(http.StatusUnprocessableEntity)
+		require.Equal(t, "cursor", p.Errors[0].Field)
+	}
 }

@@ -1,14 +1,12 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,14 +44,7 @@ func (b frontBox) ByCorrelation(ctx context.Context, key string) (outbox.Message
 	return outbox.Message(m), err == nil, err
 }
 
-func frontStore(t *testing.T) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "carillon.db"), store.Options{SecretKeys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.NoError(t, s.Migrate(t.Context()))
-	return s
-}
+func frontStore(t *testing.T) *store.Store { t.Helper(); return openStore(t, emptyDatabase(t)) }
 
 func newFront(t *testing.T, s *store.Store, tune ...func(*api.Deps)) *front {
 	t.Helper()
@@ -77,12 +68,15 @@ type reply struct {
 	doc    map[string]any
 }
 
-func (f *front) send(method, path, contentType, body string) reply {
+func (f *front) send(method, path, contentType, body string, headers ...string) reply {
 	f.t.Helper()
 	r, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, strings.NewReader(body))
 	require.NoError(f.t, err)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultClient.Do(r)
 	require.NoError(f.t, err)

@@ -63,8 +63,11 @@ func located(location, message string) (field, text string) {
 
 // plainly keeps Go's own words, and the input in them, out of a message.
 func plainly(message string) string {
-	if strings.HasPrefix(message, "json: ") {
+	switch {
+	case strings.HasPrefix(message, "json: "):
 		return "a value of another type belongs here"
+	case strings.HasPrefix(message, "invalid character "), message == "unexpected end of JSON input", strings.HasPrefix(message, "exceeded max depth"):
+		return "this is not JSON"
 	}
 	return message
 }

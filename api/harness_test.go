@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"carillon/api"
+	"carillon/internal/pgtest"
 	"carillon/store"
 )
 
@@ -28,10 +30,7 @@ const adminKey = "test-admin-key"
 // serve starts the API; each change may alter what it stands on.
 func serve(t *testing.T, changes ...func(*api.Deps)) *service {
 	t.Helper()
-	st, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "carillon.db"), store.Options{SecretKeys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = st.Close() })
-	require.NoError(t, st.Migrate(t.Context()))
+	st := openStore(t, emptyDatabase(t))
 	deps := api.Deps{Store: st, AdminKey: adminKey, Version: "test", Mode: api.ModeOutbox, PublicURL: "https://carillon.example"}
 	for _, change := range changes {
 		change(&deps)
@@ -41,6 +40,25 @@ func serve(t *testing.T, changes ...func(*api.Deps)) *service {
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.Close)
 	return &service{t: t, url: server.URL, key: deps.AdminKey, store: st}
+}
+
+// emptyDatabase is the address of a database for one test: SQLite, or PostgreSQL
+// where CARILLON_TEST_STORE says so.
+func emptyDatabase(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("CARILLON_TEST_STORE") == "postgres" {
+		return pgtest.New(t)
+	}
+	return filepath.Join(t.TempDir(), "carillon.db")
+}
+
+func openStore(t testing.TB, dsn string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), dsn, store.Options{SecretKeys: [][]byte{bytes.Repeat([]byte{7}, 32)}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	require.NoError(t, s.Migrate(t.Context()))
+	return s
 }
 
 // answer is what came back.

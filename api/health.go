@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -44,6 +45,9 @@ func (s *Server) health(g huma.API) {
 	})
 	huma.Register(g, huma.Operation{
 		Method: http.MethodGet, Path: "/readyz", OperationID: "readiness", Summary: "Store, Temporal and a worker are there (else 503)", Tags: []string{"health"},
+		Responses: map[string]*huma.Response{"503": {Description: "Not ready", Content: map[string]*huma.MediaType{
+			echo.MIMEApplicationJSON: {Schema: huma.SchemaFromType(g.OpenAPI().Components.Schemas, reflect.TypeFor[Readiness]())},
+		}}},
 	}, func(ctx context.Context, _ *struct{}) (*readyOutput, error) {
 		out := &readyOutput{Status: http.StatusOK, Body: s.readiness(ctx)}
 		if !out.Body.Ready {

@@ -54,6 +54,9 @@ func streams(types ...string) func(*huma.Operation) {
 		for _, t := range types {
 			content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 		}
+		if rows := content["application/json"]; rows != nil {
+			rows.Schema = &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{}}
+		}
 		o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: content}}
 	}
 }

@@ -96,11 +96,6 @@ func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[
 	if err := s.checkIntegration(&i, in.Body.Secrets); err != nil {
 		return nil, err
 	}
-	if len(in.Body.Secrets) > 0 {
-		if err := s.Store.SetIntegrationSecrets(ctx, i.ID, in.Body.Secrets); err != nil {
-			return nil, keyless(err)
-		}
-	}
 	_, err = s.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
 		in.Body.into(i)
 		i.Status, i.StatusMessage = "ok", ""
@@ -108,6 +103,11 @@ func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[
 	})
 	if err != nil {
 		return nil, nameTaken(err, "integration", in.Body.Name)
+	}
+	if len(in.Body.Secrets) > 0 {
+		if err := s.Store.SetIntegrationSecrets(ctx, i.ID, in.Body.Secrets); err != nil {
+			return nil, keyless(err)
+		}
 	}
 	s.auditf(ctx, "update", "integrations/"+i.ID, "%s", in.Body.Name)
 	return s.answerIntegration(ctx, i.ID)

@@ -175,7 +175,7 @@ func (s *Server) operateRun(ctx context.Context, c *campaign.Contact, o campaign
 	ctx, cancel := context.WithTimeout(ctx, operateTime)
 	defer cancel()
 	update := client.UpdateWorkflowOptions{
-		WorkflowID: workflows.ContactWorkflowID(c.CampaignID, c.ID), UpdateName: workflows.UpdateOperate, UpdateID: or(key, newID("up_")),
+		WorkflowID: workflows.ContactWorkflowID(c.CampaignID, c.ID), UpdateName: workflows.UpdateOperate, UpdateID: eventID("up_", o.Actor+" "+o.Action, key),
 		Args: []any{o}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
 	camp, err := s.Store.Campaign(ctx, c.CampaignID)

@@ -40,8 +40,17 @@ func sessionOf(m *store.OutboxMessage) *campaign.Session {
 	return &campaign.Session{ID: m.SessionID, CampaignID: m.CampaignID, ContactID: m.ContactID, CommunicationID: m.CommunicationID}
 }
 
+// delivered reads a message that a contact can react to.
+func (s *Server) delivered(ctx context.Context, id string) (store.OutboxMessage, error) {
+	m, err := s.Store.OutboxMessage(ctx, id)
+	if err == nil && m.CommunicationID == "" {
+		err = campaign.Errorf(campaign.CodeConflict, "the message was sent on trial: no contact has got it")
+	}
+	return m, err
+}
+
 func (s *Server) replyAsContact(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
-	m, err := s.Store.OutboxMessage(ctx, in.ID)
+	m, err := s.delivered(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +71,7 @@ type statusInput struct {
 }
 
 func (s *Server) reportStatus(ctx context.Context, in *statusInput) (*body[Accepted], error) {
-	m, err := s.Store.OutboxMessage(ctx, in.ID)
+	m, err := s.delivered(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

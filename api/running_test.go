@@ -21,11 +21,18 @@ import (
 	"carillon/channels"
 	"carillon/channels/all"
 	"carillon/relay"
+	"carillon/store"
 	"carillon/workflows"
 )
 
 // newRunning is a front with a Temporal server and a worker behind it.
 func newRunning(t *testing.T) (*front, client.Client) {
+	t.Helper()
+	return newRunningOn(t, frontStore(t))
+}
+
+// newRunningOn is that over a given store; tune may alter what the API stands on.
+func newRunningOn(t *testing.T, s *store.Store, tune ...func(*api.Deps)) (*front, client.Client) {
 	t.Helper()
 	binary, err := filepath.Abs("../bin/temporal")
 	require.NoError(t, err)
@@ -42,14 +49,21 @@ func newRunning(t *testing.T) (*front, client.Client) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = dev.Stop() })
-	s, c := frontStore(t), dev.Client()
+	c := dev.Client()
 	r := &relay.Relay{Inbox: s, Temporal: c, Log: quiet}
-	startWorkers(t, c, &activities.Activities{
+	a := &activities.Activities{
 		Store: s, Channels: all.New(frontBox{s}), Renderer: channels.NewRenderer(), Relay: r, Temporal: c, Mode: activities.ModeOutbox, Now: time.Now, Log: quiet,
-	})
-	return newFront(t, s, func(d *api.Deps) {
+	}
+	base := func(d *api.Deps) {
 		d.Temporal, d.Relay, d.Log = c, r, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	}), c
+	}
+	f := newFront(t, s, append(append([]func(*api.Deps){base}, tune...), func(d *api.Deps) {
+		if runs, ok := d.Runner.(activities.Runner); ok {
+			a.Runner = runs
+		}
+	})...)
+	startWorkers(t, c, a)
+	return f, c
 }
 
 func startWorkers(t *testing.T, c client.Client, a *activities.Activities) {
@@ -73,6 +87,7 @@ func startWorkers(t *testing.T, c client.Client, a *activities.Activities) {
 		workflows.OpenLate.Bind(w, a.OpenLate)
 		workflows.ReleaseAgent.Bind(w, a.ReleaseAgent)
 	})
+	start(workflows.QueueStrategies, worker.Options{DisableWorkflowWorker: true}, func(w worker.Worker) { workflows.RunStrategy.Bind(w, a.RunStrategy) })
 	start(workflows.QueueOffice, worker.Options{DisableWorkflowWorker: true}, func(w worker.Worker) {
 		workflows.ImportChunk.Bind(w, a.ImportChunk)
 		workflows.FinishImport.Bind(w, a.FinishImport)
@@ -178,6 +193,10 @@ func testOperations(t *testing.T, f *front, temporal client.Client) {
 	require.Equal(t, []any{"the contact is paused"}, f.get(at+"/plan").at("blockers"))
 	f.post(at+"/pause", "").problem(http.StatusConflict, "")
 	require.Equal(t, false, f.post(at+"/resume", `{"policy":"restart_waits"}`).is(http.StatusOK).at("paused"))
+	for range 2 { // bytes that are no text would not get through to Temporal
+		require.Equal(t, true, f.send(http.MethodPost, at+"/pause", "", "", "Idempotency-Key", "\xff").is(http.StatusOK).at("paused"))
+	}
+	require.Equal(t, false, f.post(at+"/resume", "").is(http.StatusOK).at("paused"))
 	f.post(at+"/skip", "").problem(http.StatusConflict, "")
 	f.post(at+"/reschedule", `{"communication_id":"none","start_date":"2030-01-01T00:00:00Z"}`).problem(http.StatusUnprocessableEntity, "communication_id")
 	require.Equal(t, "stopped", f.post(at+"/stop", `{"reason":"asked us to"}`).is(http.StatusOK).text("status"))

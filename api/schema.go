@@ -119,3 +119,21 @@ func enum[T ~string](values ...T) *huma.Schema {
 	}
 	return s
 }
+
+// addNulls says of every record inside a record that it may be null where it is
+// a pointer and always there: huma tells that of plain values only.
+func addNulls(r huma.Registry) {
+	for name, s := range r.Map() {
+		t := r.TypeFromRef("#/components/schemas/" + name)
+		if t == nil || t.Kind() != reflect.Struct {
+			continue
+		}
+		for _, f := range reflect.VisibleFields(t) {
+			field, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+			p := s.Properties[field]
+			if f.Type.Kind() == reflect.Pointer && p != nil && p.Ref != "" && !strings.Contains(opts, "omit") {
+				s.Properties[field] = &huma.Schema{OneOf: []*huma.Schema{p, {Type: "null"}}, Description: p.Description}
+			}
+		}
+	}
+}

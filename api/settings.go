@@ -20,8 +20,8 @@ type Settings struct {
 	MaxPerDay    int                       `json:"max_per_day" required:"false" minimum:"0" doc:"Communications per person and day across all campaigns; 0 is no limit."`
 	MaxPerWeek   int                       `json:"max_per_week" required:"false" minimum:"0" doc:"The same per seven days."`
 	MinGap       campaign.Duration         `json:"min_gap" required:"false" doc:"The least time between two communications with one person."`
-	Redirect     map[string]string         `json:"redirect,omitempty" doc:"By channel: the address everything goes to in mode redirect."`
-	DefaultHours map[string]campaign.Hours `json:"default_hours,omitempty" doc:"Allowed hours of new campaigns, as in rules.hours."`
+	Redirect     map[string]string         `json:"redirect" required:"false" doc:"By channel: the address everything goes to in mode redirect."`
+	DefaultHours map[string]campaign.Hours `json:"default_hours" required:"false" doc:"Allowed hours of new campaigns, as in rules.hours."`
 	Retention    campaign.Duration         `json:"retention" required:"false" doc:"How long decisions of ended contacts are kept; empty is for ever."`
 }
 
@@ -29,7 +29,7 @@ func (s *Server) settings(g huma.API) {
 	op(s, g, http.MethodGet, "/settings", "Read settings", Viewer,
 		func(ctx context.Context, _ *struct{}) (*body[Settings], error) {
 			v, err := s.workspace(ctx)
-			return &body[Settings]{Body: v}, err
+			return &body[Settings]{Body: v.show()}, err
 		})
 	op(s, g, http.MethodPut, "/settings", "Replace settings", Admin, s.putSettings)
 }
@@ -61,7 +61,16 @@ func (s *Server) putSettings(ctx context.Context, in *struct{ Body Settings }) (
 		return nil, err
 	}
 	s.auditf(ctx, "update", "settings", "")
-	return &body[Settings]{Body: in.Body}, nil
+	return &body[Settings]{Body: in.Body.show()}, nil
+}
+
+// show shows empty dictionaries as dictionaries.
+func (v Settings) show() Settings {
+	v.Redirect = dict(v.Redirect)
+	if v.DefaultHours == nil {
+		v.DefaultHours = map[string]campaign.Hours{}
+	}
+	return v
 }
 
 func (v *Settings) validate() error {

@@ -159,7 +159,7 @@ func (s *Server) deleteStage(ctx context.Context, in *StageRef) (*struct{}, erro
 		return nil, err
 	}
 	if err := s.Store.DeleteStage(ctx, in.ID, in.StageID); err != nil {
-		return nil, taken(err, "", "a contact or a communication that has not ended is at this stage")
+		return nil, taken(err, "stage_id", "a contact or a communication that has not ended is at this stage")
 	}
 	s.auditf(ctx, "delete", "campaigns/"+in.ID+"/stages/"+stage.ID, "%s", stage.Name)
 	return nil, nil

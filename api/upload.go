@@ -199,7 +199,12 @@ func (u *upload) finish(ctx context.Context) error {
 		return err
 	}
 	u.status = campaign.ImportProcessing
-	return relay.StartImport(ctx, u.s.Temporal, u.imp.ID, u.chunks)
+	after, cancel := afterCommit(ctx)
+	defer cancel()
+	if err := relay.StartImport(after, u.s.Temporal, u.imp.ID, u.chunks); err != nil { // the worker catches up
+		u.s.Log.Error("start import", "import_id", u.imp.ID, "error", err)
+	}
+	return nil
 }
 
 func or(a, b string) string {

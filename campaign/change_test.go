@@ -2,7 +2,6 @@ package campaign_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -107,27 +106,39 @@ func TestDiffAndApply(t *testing.T) {
 		{"one that has left stays, though removed", "", func(c *campaign.Contact) {
 			c.Communications = append(c.Communications[:1:1], c.Communications[2])
 		}, nil, "ct_1-2 (SENT) has left already and stays in the list"},
-		{"the plan of one that has left stays", "", func(c *campaign.Contact) { c.Communications[1].StartDate = later }, nil,
-			"communications[1]: the plan of ct_1-2 (SENT) is not a strategy's to change"},
-		{"so do its template variables", "", func(c *campaign.Contact) { c.Communications[1].Params = campaign.Dict{"a": raw(`1`)} }, nil,
-			"communications[1]: the plan of ct_1-2 (SENT) is not a strategy's to change"},
+		{
+			"the plan of one that has left stays", "", func(c *campaign.Contact) { c.Communications[1].StartDate = later }, nil,
+			"communications[1]: the plan of ct_1-2 (SENT) is not a strategy's to change",
+		},
+		{
+			"so do its template variables", "", func(c *campaign.Contact) { c.Communications[1].Params = campaign.Dict{"a": raw(`1`)} }, nil,
+			"communications[1]: the plan of ct_1-2 (SENT) is not a strategy's to change",
+		},
 		{"its timeout may change", "", func(c *campaign.Contact) { c.Communications[1].Timeout = campaign.Duration(day) }, func(t *testing.T, c *campaign.Contact) {
 			require.Equal(t, campaign.Duration(day), c.Communication(id(2)).Timeout)
 		}, ""},
-		{"the timeout of an ended one may not", "", func(c *campaign.Contact) { c.Communications[2].Timeout = campaign.Duration(day) }, nil,
-			"communications[2]: the timeout of ct_1-3 (COMPLETED) is not a strategy's to change"},
-		{"the status of one that has left stays", "", func(c *campaign.Contact) { c.Communications[1].Status.Status = "COMPLETED" }, nil,
-			"communications[1]: the status of ct_1-2 (SENT) is not a strategy's to change"},
+		{
+			"the timeout of an ended one may not", "", func(c *campaign.Contact) { c.Communications[2].Timeout = campaign.Duration(day) }, nil,
+			"communications[2]: the timeout of ct_1-3 (COMPLETED) is not a strategy's to change",
+		},
+		{
+			"the status of one that has left stays", "", func(c *campaign.Contact) { c.Communications[1].Status.Status = "COMPLETED" }, nil,
+			"communications[1]: the status of ct_1-2 (SENT) is not a strategy's to change",
+		},
 		{"but the flagged one may be given its end", id(2), func(c *campaign.Contact) { c.Communications[1].Status.Status = "NO_RESPONSE" }, func(t *testing.T, c *campaign.Contact) {
 			require.Equal(t, campaign.CommunicationNoResponse, c.Communication(id(2)).Status.Status)
 		}, ""},
 		{"an id nobody gave is ignored", "", func(c *campaign.Contact) {
 			c.Communications = append(c.Communications, campaign.Communication{ID: "mine", StageName: "Chat"})
 		}, nil, `communications[3]: no communication has the id "mine"`},
-		{"one twice in the list is one", "", func(c *campaign.Contact) { c.Communications = append(c.Communications, c.Communications[0]) }, nil,
-			`communications[3]: "ct_1-1" is in the list twice`},
-		{"keys and status are not a strategy's", "", func(c *campaign.Contact) { c.ObjectID, c.Status = "x", "completed" }, nil,
-			`object_id is not a strategy's to change ("o" stays)`},
+		{
+			"one twice in the list is one", "", func(c *campaign.Contact) { c.Communications = append(c.Communications, c.Communications[0]) }, nil,
+			`communications[3]: "ct_1-1" is in the list twice`,
+		},
+		{
+			"keys and status are not a strategy's", "", func(c *campaign.Contact) { c.ObjectID, c.Status = "x", "completed" }, nil,
+			`object_id is not a strategy's to change ("o" stays)`,
+		},
 		{"a final stage is known as one", "", func(c *campaign.Contact) { c.CurrentStage = "Paid" }, func(t *testing.T, c *campaign.Contact) {
 			require.Equal(t, "Paid", c.CurrentStage)
 		}, ""},
@@ -192,7 +203,7 @@ func TestBadResults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := strategy(t, base(), "", c.change)
 			var bad *campaign.BadResultError
-			require.True(t, errors.As(err, &bad), "%v", err)
+			require.ErrorAs(t, err, &bad)
 			require.Equal(t, c.path, bad.Path)
 			require.ErrorContains(t, err, c.message)
 		})
@@ -214,7 +225,7 @@ func TestBadResults(t *testing.T) {
 		t.Run("a broken type: "+text, func(t *testing.T) {
 			_, err := campaign.Diff(base(), raw(text), campaign.Knowledge{})
 			var bad *campaign.BadResultError
-			require.True(t, errors.As(err, &bad))
+			require.ErrorAs(t, err, &bad)
 			require.Equal(t, path, bad.Path)
 		})
 	}

@@ -69,7 +69,6 @@ const (
 	HeldCampaign     = "campaign"
 	HeldStage        = "stage"
 	HeldIntegration  = "integration"
-	HeldContact      = "contact"
 	HeldAgentStopped = "agent_stopped"
 	HeldAgentFull    = "agent_full"
 )
@@ -191,7 +190,6 @@ type Command struct {
 	From            string        `json:"from,omitempty"` // the session a late one follows
 	MessageID       string        `json:"message_id,omitempty"`
 	Queue           string        `json:"queue,omitempty"` // task queue of a reply's integration
-	Content         string        `json:"content,omitempty"`
 	Verdict         *Verdict      `json:"verdict,omitempty"`
 	Type            StrategyType  `json:"type,omitempty"`
 	Ending          *Ending       `json:"ending,omitempty"`

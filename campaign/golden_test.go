@@ -78,7 +78,7 @@ func TestWireForm(t *testing.T) {
 	}
 	message := campaign.Message{ID: "ms_1", SessionID: "ss_1", Author: campaign.AuthorAgent, Content: "hello", At: at, Delivery: "sent", ProviderMessageID: "pm_1"}
 	job := campaign.Command{
-		Kind: campaign.CommandStrategy, Step: 7, CommunicationID: "ct_1-1", SessionID: "ss_1", From: "ss_0", MessageID: "ms_1", Queue: "send-in_1", Content: "c",
+		Kind: campaign.CommandStrategy, Step: 7, CommunicationID: "ct_1-1", SessionID: "ss_1", From: "ss_0", MessageID: "ms_1", Queue: "send-in_1",
 		Verdict: &verdict, Type: campaign.Aggregation, Ending: &ending, Import: &row, Message: &message, Status: campaign.SessionCompleted,
 		Results: campaign.Dict{"a": raw(`1`)}, Reason: "r", Timeout: true,
 	}

@@ -23,6 +23,11 @@ type SessionBrief struct {
 // final is the contact's current stage if that is a final one.
 func ResumeState(c Contact, sessions []SessionBrief, final *FinalStage, now time.Time) State {
 	s := NewState(c)
+	for i := range sessions { // ids of late sessions count on, also after the contact's end
+		if sessions[i].Late {
+			s.Late++
+		}
+	}
 	if c.Status.Ended() {
 		return s
 	}
@@ -37,7 +42,6 @@ func ResumeState(c Contact, sessions []SessionBrief, final *FinalStage, now time
 	}
 	for _, b := range sessions {
 		if m := s.Contact.Communication(b.CommunicationID); b.Late && m != nil {
-			s.Late++
 			if b.Status == SessionOpen {
 				s.Open = append(s.Open, Open{SessionID: b.ID, CommunicationID: m.ID, Timeout: m.Timeout, Deadline: b.At.Add(time.Duration(m.Timeout)), Late: true})
 			}

@@ -146,7 +146,7 @@ const DefaultLabel = "default"
 type Alternative struct {
 	Label    string   `json:"label"`
 	Weight   float64  `json:"weight"`
-	Fallback bool     `json:"fallback,omitempty"`
+	Fallback bool     `json:"fallback"`
 	Delivery Delivery `json:"delivery"`
 }
 

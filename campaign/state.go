@@ -73,6 +73,7 @@ type Ending struct {
 	Results         Dict                `json:"results,omitempty"`
 	Reason          string              `json:"reason,omitempty"`
 	Answered        bool                `json:"answered,omitempty"` // the contact said something
+	Said            string              `json:"said,omitempty"`     // a late answer that has no session
 }
 
 // CommHold is a hold on one communication, or on the timeout of one.
@@ -128,6 +129,9 @@ func NewState(c Contact) State {
 		case "send_unknown":
 			s.Trouble.Kind = TroubleUnknown
 			s.Trouble.Sent = &SendOutcome{Outcome: SendSent}
+			if m := c.Communication(c.Attention.CommunicationID); m != nil && m.Channel.Conversation() {
+				s.Trouble.Sent.SessionID, s.Trouble.Sent.Timeout = m.SessionID, Duration(m.Channel.Timeout())
+			}
 		}
 	}
 	return s
@@ -262,11 +266,10 @@ func (s *State) first(id string) bool {
 	if id == "" {
 		return true
 	}
-	s.Taken = append(s.Taken, id)
-	s.Dirty = true
 	if slices.Contains(s.Seen, id) {
 		return false
 	}
+	s.Dirty = true
 	s.Seen = append(s.Seen, id)
 	if len(s.Seen) > maxSeen {
 		s.Seen = slices.Clone(s.Seen[len(s.Seen)-maxSeen:])

@@ -18,6 +18,9 @@ func (s *State) Step(e Event, now time.Time) []Command {
 	if !s.first(e.ID) {
 		return nil
 	}
+	if e.ID != "" && e.Kind != EventImport { // a row is taken when it is settled
+		s.Taken = append(s.Taken, e.ID)
+	}
 	cmds := s.handle(&e, now)
 	cmds = append(cmds, s.advance(now)...)
 	s.prune()
@@ -38,7 +41,7 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 	case EventAnswer:
 		return s.onAnswer(e, now)
 	case EventResult:
-		s.onResult(e)
+		s.onResult(e, now)
 	case EventDelivery:
 		s.onDelivery(e, now)
 	case EventImport:

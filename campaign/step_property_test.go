@@ -53,7 +53,6 @@ type world struct {
 	benign      bool // every command succeeds and no strategy plans anything more
 
 	events   int
-	eventIDs []string
 	messages int
 	imports  map[int]int // line to times settled
 	sent     map[string]bool
@@ -272,7 +271,7 @@ func (w *world) answer(n int) {
 		w.step(campaign.Event{Kind: campaign.EventReplySent, CommunicationID: c.CommunicationID, MessageID: c.MessageID, Sent: &out})
 	case campaign.CommandStrategy:
 		out := w.decide(&c)
-		if c.Type == campaign.Aggregation && out.Error == nil {
+		if c.Type == campaign.Aggregation && out.Error == nil && c.Ending.Reason != "late_answer" { // that is one more
 			w.judged[[2]string{c.CommunicationID, c.SessionID}]++
 		}
 		w.step(campaign.Event{Kind: campaign.EventDecided, Decided: &out})
@@ -447,7 +446,7 @@ func (w *world) step(e campaign.Event) []campaign.Command {
 
 // given takes a command on, if it may be given at all.
 func (w *world) given(c *campaign.Command) {
-	switch c.Kind {
+	switch c.Kind { //nolint:exhaustive // the others may always be given
 	case campaign.CommandOpenLate:
 		return
 	case campaign.CommandRelease:

@@ -103,9 +103,8 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 		s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: CommunicationFailed, Reason: out.Reason})
 	case SendSkipped:
 		s.skip(m, out.Reason, orElse(out.Detail, out.Reason), now)
-	case SendHeld:
+	case SendHeld: // the gate holds it: its hold is written before any release can look for it
 		s.backToPlanned(m, now)
-		s.hold(m, *out.Hold, false, now)
 	case SendDeferred:
 		s.backToPlanned(m, now)
 		s.deferUntil(m, *out.Until, out.Reason, now)

@@ -8,12 +8,9 @@ import (
 // onMessage: the contact wrote. A message for a session that has ended opens a
 // late one on the same communication.
 func (s *State) onMessage(e *Event, now time.Time) []Command {
-	if s.Contact.Status.Ended() {
+	if s.Contact.Status.Ended() || s.Stopping != "" {
 		s.Taken = slices.DeleteFunc(s.Taken, func(id string) bool { return id == e.ID })
 		s.Unmatched = append(s.Unmatched, e.ID)
-		return nil
-	}
-	if s.Stopping != "" {
 		return nil
 	}
 	s.Contact.Counts.Received++
@@ -56,6 +53,10 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 	if m == nil || m.Status.Status == CommunicationPlanned {
 		return nil
 	}
+	if m.SessionID == "" && e.SessionID == "" {
+		s.lateAnswer(m, e, now)
+		return nil
+	}
 	if o := s.lateOf(m.ID); o != nil { // a burst: the first of it opened the session
 		o.Received++
 		s.extend(o, m, now)
@@ -77,10 +78,30 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 	return []Command{s.spawn(Command{Kind: CommandOpenLate, CommunicationID: m.ID, SessionID: o.SessionID, From: orElse(e.SessionID, m.SessionID), MessageID: e.MessageID})}
 }
 
+// lateAnswer takes an answer to a notification that has ended: it has no
+// conversation to take up, so the answer is aggregated at once.
+func (s *State) lateAnswer(m *Communication, e *Event, now time.Time) {
+	d := messageData(m, e)
+	d["late"] = true
+	s.decide(now, DecisionReplied, "late", upperFirst(s.Contact.Name)+", late: "+excerpt(e.Content), d)
+	for i := range s.Ended {
+		if x := &s.Ended[i]; x.CommunicationID == m.ID && (i > 0 || s.Job == nil || s.Job.Ending == nil) { // it waits to be aggregated
+			x.Answered, x.Said = true, e.Content
+			return
+		}
+	}
+	if st := m.Status.Status; st == CommunicationCompleted || st == CommunicationNoResponse || st == CommunicationFailed {
+		s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: CommunicationCompleted, Reason: "late_answer", Answered: true, Said: e.Content})
+	}
+}
+
 // onAnswer: an agent or an operator says something to the contact.
 func (s *State) onAnswer(e *Event, now time.Time) []Command {
+	s.provesLeft(e.SessionID, now)
 	o := s.openSession(e.SessionID)
 	if o == nil || s.Stopping != "" {
+		s.decide(now, DecisionFailed, "session_ended", "The answer came after its session had ended and was not sent: "+excerpt(e.Content),
+			map[string]any{"session_id": e.SessionID, "message_id": e.MessageID})
 		return nil
 	}
 	m := s.Contact.Communication(o.CommunicationID)
@@ -120,10 +141,23 @@ func (s *State) onReplySent(e *Event, now time.Time) {
 	}
 }
 
-// onResult: an agent or an operator ends the session.
-func (s *State) onResult(e *Event) {
+// provesLeft: whoever talks in a session knows that its opening has left.
+func (s *State) provesLeft(sessionID string, now time.Time) {
+	for i := range s.Contact.Communications {
+		if m := &s.Contact.Communications[i]; sessionID != "" && m.SessionID == sessionID {
+			s.didLeave(m, now)
+		}
+	}
+}
+
+// onResult: an agent or an operator ends the session. What they found out is
+// kept even if the session has ended meanwhile.
+func (s *State) onResult(e *Event, now time.Time) {
+	s.provesLeft(e.SessionID, now)
 	o := s.openSession(e.SessionID)
 	if o == nil || s.isClosing(o) {
+		s.keepResults(e.Results, nil, now)
+		s.decide(now, DecisionSessionEnded, "too_late", "A result came after its session had ended; its fields are kept", map[string]any{"session_id": e.SessionID})
 		return
 	}
 	status := e.Status
@@ -218,9 +252,10 @@ func (s *State) onClosed(e *Event, now time.Time) {
 		}
 		return match
 	})
-	s.Contact.Results = DictChange{Set: c.Results}.apply(s.Contact.Results)
-	if len(c.Results) > 0 && !o.Late {
-		m.Results = DictChange{Set: c.Results}.apply(m.Results)
+	if o.Late {
+		s.keepResults(c.Results, nil, now)
+	} else {
+		s.keepResults(c.Results, m, now)
 	}
 	d := commData(m)
 	if c.SessionID != "" {
@@ -244,6 +279,31 @@ func (s *State) onClosed(e *Event, now time.Time) {
 		return
 	}
 	s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: outcome, SessionID: c.SessionID, SessionStatus: c.Status, Results: c.Results, Reason: c.Reason, Answered: o.Received > 0})
+}
+
+// keepResults merges an agent's result fields into the contact, and into the
+// communication they belong to. Fields for which the contact's document has no
+// room are left out, and a decision says so.
+func (s *State) keepResults(results Dict, m *Communication, now time.Time) {
+	if len(results) == 0 {
+		return
+	}
+	s.Dirty = true
+	c := &s.Contact
+	contact, own := c.Results, Dict(nil)
+	c.Results = DictChange{Set: results}.apply(c.Results)
+	if m != nil {
+		own = m.Results
+		m.Results = DictChange{Set: results}.apply(m.Results)
+	}
+	if err := c.CheckSize(); err == nil {
+		return
+	}
+	c.Results = contact
+	if m != nil {
+		m.Results = own
+	}
+	s.decide(now, DecisionFailed, "results_too_large", "The session's results were left out: the contact would be over its limit of 64 KiB", nil)
 }
 
 func messageData(m *Communication, e *Event) map[string]any {

@@ -33,6 +33,7 @@ func (s *State) nextInput() *Command {
 
 func (s *State) settle(r *RowImport, err *RowError) {
 	s.Settled = append(s.Settled, RowSettle{ImportID: r.ImportID, Line: r.Line, Error: err})
+	s.Taken = append(s.Taken, fmt.Sprintf("%s:%d", r.ImportID, r.Line)) // not before: a lost run must find it again
 	s.Dirty = true
 }
 

@@ -3,6 +3,7 @@ package campaign
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 // StrategyType says when a strategy runs.
@@ -53,6 +54,9 @@ func (s *Strategy) Validate() error {
 	}
 	if !s.Type.Valid() {
 		p.add("type", "%q is not data_load, aggregation or agent_answer", s.Type)
+	}
+	if strings.ContainsFunc(s.Function, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		p.add("function", "%q is not the name of a function", s.Function)
 	}
 	if strings.TrimSpace(s.Code) == "" {
 		p.add("code", "a strategy needs its code")

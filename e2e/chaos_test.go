@@ -21,8 +21,10 @@ import (
 // planned message is in the outbox exactly once. ROUNDS sets the kills per
 // case (20), CONTACTS the contacts (500), SEED the moments.
 func TestChaos(t *testing.T) {
-	for _, name := range []string{"everything on SQLite", "worker on SQLite", "api on SQLite", "temporal on SQLite",
-		"everything on PostgreSQL", "worker on PostgreSQL", "api on PostgreSQL", "temporal on PostgreSQL"} {
+	for _, name := range []string{
+		"everything on SQLite", "worker on SQLite", "api on SQLite", "temporal on SQLite",
+		"everything on PostgreSQL", "worker on PostgreSQL", "api on PostgreSQL", "temporal on PostgreSQL",
+	} {
 		t.Run(name, func(t *testing.T) { chaos(t, name) })
 	}
 }
@@ -74,11 +76,15 @@ async def run(contact, session_results, logger, **kwargs):
 	stop := make(chan struct{})
 	var replies sync.WaitGroup
 	replies.Go(func() { answerTalks(s, stop) })
+	var pauses sync.WaitGroup
+	pauses.Go(func() { pauseTwice(s, rand.New(rand.NewPCG(seed, 2)), time.Duration(rounds)*time.Second/2) })
 	for range rounds {
 		<-time.After(time.Duration(300+dice.IntN(2200)) * time.Millisecond)
 		c.strike(victim)
 	}
-	await := time.Now().Add(5 * time.Minute)
+	pauses.Wait()
+	// A release whose start died with the API is taken up after ten minutes.
+	await := time.Now().Add(15 * time.Minute)
 	left := -1
 	for left != 0 && time.Now().Before(await) {
 		left = contacts - len(s.all("/contacts", "&status=completed"))
@@ -109,6 +115,29 @@ async def run(contact, session_results, logger, **kwargs):
 	require.Empty(t, twice, "sent more than once")
 	require.Len(t, counts, 3*contacts, "three messages per contact")
 	t.Logf("%d contacts, %d kills of %s: %d messages, each once", contacts, rounds, victim, len(counts))
+}
+
+// pauseTwice pauses and resumes the campaign at random moments, each time within
+// a span, so that holds and releases too are under way when something dies.
+func pauseTwice(s *scene, dice *rand.Rand, within time.Duration) {
+	for range 2 {
+		<-time.After(time.Duration(dice.Int64N(int64(within) + 1)))
+		repeat(s, "/pause", nil)
+		<-time.After(time.Duration(1000+dice.IntN(3000)) * time.Millisecond)
+		repeat(s, "/resume", doc{"policy": "now"})
+	}
+}
+
+// repeat asks until it is accepted. A conflict says that it was, and that only
+// the answer was lost.
+func repeat(s *scene, action string, body any) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-time.After(200 * time.Millisecond) {
+		a, err := s.try(http.MethodPost, s.path(action), body)
+		if err == nil && (a.status < 300 || a.status == http.StatusConflict) {
+			return
+		}
+	}
+	s.t.Errorf("%s was not accepted within two minutes", action)
 }
 
 // answerTalks lets every fifth contact answer, so that replies too are in

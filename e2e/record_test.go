@@ -248,8 +248,10 @@ func slowStrategy(r *recorder) {
 	s := r.talk()
 	for _, x := range s.list(s.path("/strategies")) {
 		if x["type"] == "aggregation" {
-			s.must(http.MethodPut, s.path("/strategies/"+x["id"].(string)), doc{"name": "aggregation", "type": "aggregation",
-				"code": "import asyncio\n" + x["code"].(string)[:len("\nasync def run(contact, session_results, logger, **kwargs):\n")] + "    await asyncio.sleep(1.5)\n    contact.current_stage = 'End'\n    return contact\n"})
+			s.must(http.MethodPut, s.path("/strategies/"+x["id"].(string)), doc{
+				"name": "aggregation", "type": "aggregation",
+				"code": "import asyncio\n" + x["code"].(string)[:len("\nasync def run(contact, session_results, logger, **kwargs):\n")] + "    await asyncio.sleep(1.5)\n    contact.current_stage = 'End'\n    return contact\n",
+			})
 		}
 	}
 	id := r.begin(s)

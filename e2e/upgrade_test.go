@@ -73,8 +73,10 @@ func (c *carillon) goesOn() {
 	s.must(http.MethodPost, "/v1/sessions/"+s.session(id("Open"))+"/results", doc{})
 	for _, x := range s.list(s.path("/strategies")) {
 		if x["type"] == "aggregation" {
-			s.must(http.MethodPut, s.path("/strategies/"+x["id"].(string)), doc{"name": "aggregation", "type": "aggregation",
-				"code": "async def run(contact, session_results, logger, **kwargs):\n    contact.current_stage = 'End'\n    return contact\n"})
+			s.must(http.MethodPut, s.path("/strategies/"+x["id"].(string)), doc{
+				"name": "aggregation", "type": "aggregation",
+				"code": "async def run(contact, session_results, logger, **kwargs):\n    contact.current_stage = 'End'\n    return contact\n",
+			})
 		}
 	}
 	s.must(http.MethodPost, s.path("/contacts/"+id("Attention")+"/retry"), nil)

@@ -18,8 +18,12 @@ import (
 // fuzzOptions type a few columns, so that conversion is fuzzed as well.
 func fuzzOptions(contentType string) intake.Options {
 	return intake.Options{ContentType: contentType, Partial: true, Fields: []intake.Field{
-		{Name: "n", Type: "number"}, {Name: "i", Type: "integer"}, {Name: "b", Type: "boolean"},
-		{Name: "d", Type: "date", Format: "D.M.YYYY"}, {Name: "t", Type: "datetime"}, {Name: "e", Type: "enum", Values: []string{"x"}},
+		{Name: "n", Type: "number"},
+		{Name: "i", Type: "integer"},
+		{Name: "b", Type: "boolean"},
+		{Name: "d", Type: "date", Format: "D.M.YYYY"},
+		{Name: "t", Type: "datetime"},
+		{Name: "e", Type: "enum", Values: []string{"x"}},
 	}}
 }
 

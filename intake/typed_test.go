@@ -102,7 +102,10 @@ func TestTypedFields(t *testing.T) {
 func TestTypedJSON(t *testing.T) {
 	t.Parallel()
 	fields := []intake.Field{
-		{Name: "s"}, {Name: "i", Type: "integer"}, {Name: "b", Type: "boolean"}, {Name: "d", Type: "date"},
+		{Name: "s"},
+		{Name: "i", Type: "integer"},
+		{Name: "b", Type: "boolean"},
+		{Name: "d", Type: "date"},
 		{Name: "r", Type: "integer", Required: true},
 	}
 	for _, c := range []struct{ name, members, param, want, fault string }{

@@ -27,7 +27,9 @@ import (
 // Inbox is what the relay reads and marks.
 type Inbox interface {
 	UntakenEvents(ctx context.Context, before time.Time, limit int) ([]store.InboxEvent, error)
+	TryEvents(ctx context.Context, ids []string, now time.Time) error
 	TakeEvents(ctx context.Context, ids []string) error
+	SettleRow(ctx context.Context, importID string, s store.Settlement) error
 	MarkUnmatched(ctx context.Context, id, reason string) error
 	ContactByID(ctx context.Context, id string) (campaign.Contact, error)
 }
@@ -82,6 +84,13 @@ func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 	}
 	c, err := r.Inbox.ContactByID(ctx, e.ContactID)
 	if errors.Is(err, store.ErrNotFound) {
+		if row := event.Import; event.Kind == campaign.EventImport && row != nil { // its import waits for the row
+			if err := r.Inbox.SettleRow(ctx, row.ImportID, store.Settlement{
+				ImportID: row.ImportID, Line: row.Line, Error: &campaign.RowError{Line: row.Line, Reason: "the contact was deleted"},
+			}); err != nil {
+				return fmt.Errorf("relay event %s: %w", e.ID, err)
+			}
+		}
 		return r.Inbox.MarkUnmatched(ctx, e.ID, "the contact does not exist")
 	} else if err != nil {
 		return fmt.Errorf("relay event %s: %w", e.ID, err)
@@ -109,8 +118,8 @@ func starts(k campaign.EventKind) bool {
 	return k == campaign.EventImport || k == campaign.EventOperate || k == campaign.EventRelease
 }
 
-// Run delivers, until ctx ends, every event that is older than five seconds
-// and still untaken: what a process that died between commit and signal left.
+// Run delivers, until ctx ends, every event that is due for five seconds and
+// still untaken: what a process that died between commit and signal left.
 func (r *Relay) Run(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -132,11 +141,23 @@ const (
 	concurrency = 16
 )
 
-// Pass delivers the events committed before a moment and returns how many.
+// Pass delivers the events that were due before a moment and returns how many.
+// They are marked as tried first: what nobody takes comes again more and more
+// seldom, and whatever comes of it does not keep others waiting.
 func (r *Relay) Pass(ctx context.Context, before time.Time) (int, error) {
 	events, err := r.Inbox.UntakenEvents(ctx, before, passSize)
 	if err != nil {
 		return 0, fmt.Errorf("read the inbox: %w", err)
+	}
+	if len(events) == 0 {
+		return 0, nil
+	}
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
+	}
+	if err := r.Inbox.TryEvents(ctx, ids, before); err != nil {
+		return 0, err
 	}
 	return len(events), r.DeliverAll(ctx, events)
 }
@@ -205,7 +226,7 @@ func StartImport(ctx context.Context, c client.Client, importID string, chunks i
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflows.ImportWorkflowID(importID), TaskQueue: workflows.QueueContacts,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:            "import " + importID,
 	}, workflows.TypeImport, workflows.ImportInput{ImportID: importID, Chunks: chunks})
 	if err != nil && !temporal.IsWorkflowExecutionAlreadyStartedError(err) {

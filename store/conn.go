@@ -56,7 +56,7 @@ func (s *Store) writeOnce(ctx context.Context, f func(c conn) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, query := range missed {
-		_, _ = s.prepare(ctx, s.writer, query) // committed already: the next one will see the error
+		_, _ = s.prepare(ctx, s.writer, query) //nolint:sqlclosecheck // kept for ever; committed already: the next one will see the error
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (s *Store) writeOnce(ctx context.Context, f func(c conn) error) error {
 // exec runs a statement and returns how many rows it touched.
 func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	cleanArgs(args)
-	stmt, err := c.statement(ctx, query)
+	stmt, err := c.statement(ctx, query) //nolint:sqlclosecheck // prepared once, kept by the store
 	if err != nil {
 		return 0, mapped(err)
 	}
@@ -86,7 +86,7 @@ func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error
 // each visits the rows of a query.
 func (c conn) each(ctx context.Context, query string, args []any, visit func(scanner) error) error {
 	cleanArgs(args)
-	stmt, err := c.statement(ctx, query)
+	stmt, err := c.statement(ctx, query) //nolint:sqlclosecheck // prepared once, kept by the store
 	if err != nil {
 		return mapped(err)
 	}
@@ -166,7 +166,7 @@ func (s *Store) prepare(ctx context.Context, db *sql.DB, query string) (*sql.Stm
 		return nil, err
 	}
 	if other, loaded := s.prepared.LoadOrStore(statementKey{db, query}, stmt); loaded {
-		_ = stmt.Close()
+		_ = stmt.Close() //nolint:sqlclosecheck // the other one is kept
 		return other.(*sql.Stmt), nil
 	}
 	return stmt, nil

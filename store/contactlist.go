@@ -111,7 +111,12 @@ func (s *Store) filterContacts(q *query, f ContactFilter, driving bool) {
 		q.where("exists (select 1 from contact_search s where s.contact_id = c.id and ("+cond+"))", args...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
-		q.args = append(q.args, name)
+		key, ok := s.dialect.fieldName(name)
+		if !ok {
+			q.where("1 = 0")
+			continue
+		}
+		q.args = append(q.args, key)
 		q.where(s.dialect.field(fmt.Sprintf("cast($%d as text)", len(q.args)))+" = ?", f.Fields[name])
 	}
 }

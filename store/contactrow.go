@@ -133,7 +133,7 @@ func (c conn) insertContacts(ctx context.Context, rows []contactRow) error {
 		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, doc)
 		select id, campaign_id, status, current_stage, outcome, held_cause, attention_reason, idle, paused, planned,
 		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, doc
-		from `+c.s.dialect.rows("$1", contactColumns))
+		from `+c.s.dialect.rows(contactColumns))
 }
 
 // updateContacts writes rows that exist. Columns that a contact is born with stay.
@@ -147,7 +147,7 @@ func (c conn) updateContacts(ctx context.Context, rows []contactRow) error {
 		updated_at = x.updated_at, started_at = x.started_at, launched_at = x.launched_at, ended_at = x.ended_at,
 		next_action_at = x.next_action_at, revision = x.revision, generation = x.generation, run_id = x.run_id,
 		run_revision = x.run_revision, doc = x.doc
-		from `+c.s.dialect.rows("$1", contactColumns)+` where contacts.id = x.id`)
+		from `+c.s.dialect.rows(contactColumns)+` where contacts.id = x.id`)
 }
 
 // updateContact is updateContacts of one, which is the hot one.
@@ -188,7 +188,7 @@ func bulk[T any](ctx context.Context, c conn, query string, rows []T) error {
 		if err != nil {
 			return fmt.Errorf("write rows as JSON: %w", err)
 		}
-		if _, err := c.exec(ctx, query, string(cleanJSON(b))); err != nil {
+		if _, err := c.exec(ctx, query, string(CleanJSON(b))); err != nil {
 			return err
 		}
 		rows = rows[n:]

@@ -88,7 +88,7 @@ func (s *Store) searchContacts(ctx context.Context, f ContactFilter, p Page) (Li
 	q.list.WriteString(name)
 	after := position{"", ""}
 	if p.Cursor != "" {
-		if after, err = q.position(p.Cursor, 2); err != nil {
+		if after, err = q.position(p.Cursor, []string{"text", "contact_id"}); err != nil {
 			return out, err
 		}
 	}

@@ -45,7 +45,7 @@ func decisionRows(r *contactRow, decisions []campaign.Decision) ([]decisionJSON,
 func (c conn) addDecisions(ctx context.Context, rows []decisionJSON) error {
 	return bulk(ctx, c, `insert into decisions (contact_id, revision, n, generation, recorded, campaign_id, kind, reason, at, summary, data)
 		select contact_id, revision, n, generation, recorded, campaign_id, kind, reason, at, summary, data from `+
-		c.s.dialect.rows("$1", "contact_id text, revision bigint, n bigint, generation bigint, recorded bigint, campaign_id text, kind text, reason text, at bigint, summary text, data text")+`
+		c.s.dialect.rows("contact_id text, revision bigint, n bigint, generation bigint, recorded bigint, campaign_id text, kind text, reason text, at bigint, summary text, data text")+`
 		where true on conflict do nothing`, rows)
 }
 
@@ -136,7 +136,7 @@ func (c conn) addRuns(ctx context.Context, runs []campaign.StrategyRun) error {
 	}
 	return bulk(ctx, c, `insert into strategy_runs (id, campaign_id, contact_id, strategy_id, type, version, status, at, doc)
 		select id, campaign_id, contact_id, strategy_id, type, version, status, at, doc from `+
-		c.s.dialect.rows("$1", "id text, campaign_id text, contact_id text, strategy_id text, type text, version bigint, status text, at bigint, doc text")+`
+		c.s.dialect.rows("id text, campaign_id text, contact_id text, strategy_id text, type text, version bigint, status text, at bigint, doc text")+`
 		where true on conflict do nothing`, rows)
 }
 

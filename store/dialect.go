@@ -26,9 +26,9 @@ func (d dialect) postgres() bool { return d.name == "postgres" }
 
 // rows makes a table x of the one JSON parameter: an array of objects with the
 // columns "name type, name type …".
-func (d dialect) rows(param, columns string) string {
+func (d dialect) rows(columns string) string {
 	if d.postgres() {
-		return "json_to_recordset(" + param + "::json) as x(" + columns + ")"
+		return "json_to_recordset($1::json) as x(" + columns + ")"
 	}
 	var b strings.Builder
 	for i, column := range strings.Split(columns, ", ") {
@@ -38,7 +38,7 @@ func (d dialect) rows(param, columns string) string {
 		}
 		b.WriteString("value->>'" + name + "' as " + name)
 	}
-	return "(select " + b.String() + " from json_each(" + param + ")) as x"
+	return "(select " + b.String() + " from json_each($1)) as x"
 }
 
 // in tests membership in the one JSON parameter: an array of texts.
@@ -47,6 +47,16 @@ func (d dialect) in(column, param string) string {
 		return column + " = any(array(select json_array_elements_text(" + param + "::json)))"
 	}
 	return column + " in (select value from json_each(" + param + "))"
+}
+
+// fieldName is the argument that names a parameter to field; false if no
+// parameter can have the name. SQLite reads it as a path, which has no way to
+// write a quote.
+func (d dialect) fieldName(name string) (string, bool) {
+	if name = clean(name); d.postgres() {
+		return name, true
+	}
+	return `$."` + name + `"`, name != "" && !strings.ContainsAny(name, `"\`)
 }
 
 // field is the text of contact c's parameter whose name is the SQL text given: a

@@ -44,7 +44,7 @@ func (c conn) addRowErrors(ctx context.Context, w *ChunkWrite, raw map[int]strin
 	add(w.Warnings, true)
 	err := bulk(ctx, c, `insert into import_errors (import_id, line, n, warning, field, value, reason, raw)
 		select import_id, line, n, warning, field, value, reason, raw from `+
-		c.s.dialect.rows("$1", "import_id text, line bigint, n bigint, warning boolean, field text, value text, reason text, raw text"), rows)
+		c.s.dialect.rows("import_id text, line bigint, n bigint, warning boolean, field text, value text, reason text, raw text"), rows)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c conn) addRowErrors(ctx context.Context, w *ChunkWrite, raw map[int]strin
 	}
 	return bulk(ctx, c, `insert into import_pending (import_id, line, contact_id, raw, settled, created, failed)
 		select import_id, line, contact_id, raw, false, false, false from `+
-		c.s.dialect.rows("$1", "import_id text, line bigint, contact_id text, raw text"), pending)
+		c.s.dialect.rows("import_id text, line bigint, contact_id text, raw text"), pending)
 }
 
 // Unsettled returns rows of an import that are still with a workflow.
@@ -75,6 +75,13 @@ func (s *Store) Unsettled(ctx context.Context, importID string, limit int) ([]Pe
 		return nil, fmt.Errorf("read unsettled rows of import %s: %w", importID, err)
 	}
 	return rows, nil
+}
+
+// RowPending says whether a row is still with its contact's workflow.
+func (s *Store) RowPending(ctx context.Context, importID string, line int) (bool, error) {
+	var n int
+	err := s.read().one(ctx, `select count(*) from import_pending where import_id = $1 and line = $2 and not settled`, []any{importID, line}, &n)
+	return n > 0, wrap(err, "read line %d of import %s", line, importID)
 }
 
 // SettleRow says what became of a row that went to a workflow; the first word counts.

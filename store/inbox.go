@@ -31,8 +31,8 @@ func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message,
 		if m != nil {
 			content = m.Content
 		}
-		n, err := c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched)
-			values ($1, $2, $3, $4, $5, $6, $7, '') on conflict do nothing`,
+		n, err := c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
+			values ($1, $2, $3, $4, $5, $6, $7, '', $7, 0) on conflict do nothing`,
 			e.ID, e.ContactID, e.SessionID, e.Kind, rawOr(e.Payload, "{}"), content, micros(e.At))
 		if err != nil || n == 0 {
 			return wrap(err, "add event %s", e.ID)
@@ -64,9 +64,9 @@ func (c conn) addEvents(ctx context.Context, events []InboxEvent) error {
 	for i, e := range events {
 		rows[i] = eventJSON{e.ID, e.ContactID, e.SessionID, e.Kind, rawOr(e.Payload, "{}"), micros(e.At)}
 	}
-	return bulk(ctx, c, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched)
-		select id, contact_id, session_id, kind, payload, '', at, '' from `+
-		c.s.dialect.rows("$1", "id text, contact_id text, session_id text, kind text, payload text, at bigint")+`
+	return bulk(ctx, c, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
+		select id, contact_id, session_id, kind, payload, '', at, '', at, 0 from `+
+		c.s.dialect.rows("id text, contact_id text, session_id text, kind text, payload text, at bigint")+`
 		where true on conflict do nothing`, rows)
 }
 
@@ -78,11 +78,16 @@ func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// UntakenEvents returns the oldest events from before that no contact has taken.
+// UntakenEvents returns events no contact has taken: up to limit that are due,
+// those that wait longest first, and with each what its contact was sent before
+// it and has not taken either, so that a contact is told everything in its order.
 func (s *Store) UntakenEvents(ctx context.Context, before time.Time, limit int) ([]InboxEvent, error) {
 	events, err := collect(ctx, s.read(), `select i.id, coalesce(c.campaign_id, ''), i.contact_id, i.session_id, i.kind, i.payload, i.at
 		from inbox i left join contacts c on c.id = i.contact_id
-		where i.taken_at is null and i.unmatched = '' and i.at < $1 order by i.at, i.id limit $2`, []any{micros(before), limit},
+		join (select contact_id, max(at) as upto from (select contact_id, at from inbox
+				where taken_at is null and unmatched = '' and next_try_at <= $1 order by next_try_at, at, id limit $2) as due
+			group by contact_id) as d on d.contact_id = i.contact_id and i.at <= d.upto
+		where i.taken_at is null and i.unmatched = '' order by i.at, i.id`, []any{micros(before), limit},
 		func(row scanner) (e InboxEvent, err error) {
 			var payload []byte
 			var when int64
@@ -91,6 +96,18 @@ func (s *Store) UntakenEvents(ctx context.Context, before time.Time, limit int) 
 			return e, err
 		})
 	return events, wrap(err, "read untaken events")
+}
+
+// TryEvents says that events are delivered now; each is due again after 5 s, 10 s,
+// 20 s and so on up to ten minutes, unless it is taken.
+func (s *Store) TryEvents(ctx context.Context, ids []string, now time.Time) error {
+	err := s.write(ctx, func(c conn) error {
+		_, err := c.exec(ctx, `update inbox set tries = tries + 1, next_try_at = cast($2 as bigint) + case tries when 0 then 5 when 1 then 10 when 2 then 20
+				when 3 then 40 when 4 then 80 when 5 then 160 when 6 then 320 else 600 end * 1000000
+			where taken_at is null and `+s.dialect.in("id", "$1"), texts(ids), micros(now))
+		return err
+	})
+	return wrap(err, "try %d events", len(ids))
 }
 
 // TakeEvents says that contacts have the events in their state.

@@ -9,6 +9,26 @@ import (
 	"carillon/campaign"
 )
 
+// launchable is what is claimed of contacts c; the launcher's index has it.
+const launchable = `c.launched_at is null and c.planned and not c.paused and c.status in ('pending', 'active')`
+
+// Launchable says whether a campaign runs and has a contact to launch.
+func (s *Store) Launchable(ctx context.Context, campaignID string) (bool, error) {
+	return s.exists(ctx, `select 1 from contacts c join campaigns k on k.id = c.campaign_id
+		where c.campaign_id = $1 and k.status = 'running' and `+launchable, campaignID)
+}
+
+// Unended says whether a campaign has a contact that has not ended.
+func (s *Store) Unended(ctx context.Context, campaignID string) (bool, error) {
+	return s.exists(ctx, `select 1 from contacts c where c.campaign_id = $1 and c.status in ('pending', 'active', 'needs_attention')`, campaignID)
+}
+
+func (s *Store) exists(ctx context.Context, query, campaignID string) (bool, error) {
+	var n int
+	err := s.read().one(ctx, `select count(*) from (`+query+` limit 1) as x`, []any{campaignID}, &n)
+	return n > 0, wrap(err, "look for contacts of campaign %s", campaignID)
+}
+
 // ClaimLaunch marks contacts of a running campaign as started.
 func (s *Store) ClaimLaunch(ctx context.Context, campaignID string, limit int, now time.Time) ([]campaign.Contact, error) {
 	now = at(now)
@@ -21,7 +41,7 @@ func (s *Store) ClaimLaunch(ctx context.Context, campaignID string, limit int, n
 			return err
 		}
 		rows, err := collect(ctx, c, `select `+contactRowColumns+` from contacts c
-			where c.campaign_id = $1 and c.launched_at is null and c.planned and not c.paused and c.status in ('pending', 'active')
+			where c.campaign_id = $1 and `+launchable+`
 			order by c.id limit $2`+s.dialect.locked, []any{campaignID, limit}, scanContactRow)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,7 +97,7 @@ func (q *query) after(page Page, columns []string, descending bool) error {
 	if page.Cursor == "" {
 		return nil
 	}
-	at, err := q.position(page.Cursor, len(columns))
+	at, err := q.position(page.Cursor, columns)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,11 @@ func (q *query) after(page Page, columns []string, descending bool) error {
 	return nil
 }
 
-func (q *query) position(text string, n int) (position, error) {
+// textColumns are the columns of text that lists are ordered by; the others are numbers.
+var textColumns = []string{"id", "contact_id", "kind", "reason", "text"}
+
+// position reads a cursor of the list with the columns.
+func (q *query) position(text string, columns []string) (position, error) {
 	var c cursor
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
@@ -117,17 +122,21 @@ func (q *query) position(text string, n int) (position, error) {
 		dec.UseNumber()
 		err = dec.Decode(&c)
 	}
-	if err != nil || len(c.At) != n {
+	if err != nil || len(c.At) != len(columns) {
 		return nil, campaign.Invalid("cursor", "this is not a cursor we gave")
 	}
 	if c.List != q.name() {
 		return nil, campaign.Invalid("cursor", "the cursor is of a list with other filters")
 	}
 	for i, v := range c.At {
-		if n, ok := v.(json.Number); ok {
-			if c.At[i], err = n.Int64(); err != nil {
-				return nil, campaign.Invalid("cursor", "this is not a cursor we gave")
-			}
+		_, isText := v.(string)
+		n, isNumber := v.(json.Number)
+		if isNumber {
+			c.At[i], err = n.Int64()
+		}
+		column := columns[i][strings.LastIndex(columns[i], ".")+1:]
+		if err != nil || isText != slices.Contains(textColumns, column) || isNumber == isText {
+			return nil, campaign.Invalid("cursor", "this is not a cursor we gave")
 		}
 	}
 	return c.At, nil

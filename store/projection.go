@@ -73,7 +73,7 @@ func (c conn) projectCommunications(ctx context.Context, changes []contactChange
 	}
 	return bulk(ctx, c, `insert into communications (id, campaign_id, contact_id, stage, stage_id, status, channel, start_date)
 		select id, campaign_id, contact_id, stage, stage_id, status, channel, start_date
-		from `+c.s.dialect.rows("$1", "id text, campaign_id text, contact_id text, stage text, stage_id text, status text, channel text, start_date bigint")+`
+		from `+c.s.dialect.rows("id text, campaign_id text, contact_id text, stage text, stage_id text, status text, channel text, start_date bigint")+`
 		where true
 		on conflict (id) do update set stage = excluded.stage, stage_id = excluded.stage_id, status = excluded.status,
 			channel = excluded.channel, start_date = excluded.start_date`, put)
@@ -115,7 +115,7 @@ func (c conn) projectSearch(ctx context.Context, changes []contactChange) error 
 	}
 	return bulk(ctx, c, `insert into contact_search (contact_id, campaign_id, name, email, phone, object_id, external_id)
 		select contact_id, campaign_id, name, email, phone, object_id, external_id
-		from `+c.s.dialect.rows("$1", "contact_id text, campaign_id text, name text, email text, phone text, object_id text, external_id text")+`
+		from `+c.s.dialect.rows("contact_id text, campaign_id text, name text, email text, phone text, object_id text, external_id text")+`
 		where true
 		on conflict (contact_id) do update set name = excluded.name, email = excluded.email, phone = excluded.phone,
 			object_id = excluded.object_id, external_id = excluded.external_id`, put)
@@ -163,12 +163,12 @@ func (c conn) projectFields(ctx context.Context, campaignID string, changes []co
 
 func (c conn) putFields(ctx context.Context, rows []fieldJSON) error {
 	return bulk(ctx, c, `insert into contact_fields (campaign_id, name, value, contact_id)
-		select campaign_id, name, value, contact_id from `+c.s.dialect.rows("$1", fieldColumns)+` where true on conflict do nothing`, rows)
+		select campaign_id, name, value, contact_id from `+c.s.dialect.rows(fieldColumns)+` where true on conflict do nothing`, rows)
 }
 
 func (c conn) dropFields(ctx context.Context, rows []fieldJSON) error {
 	return bulk(ctx, c, `delete from contact_fields where (campaign_id, name, value, contact_id) in
-		(select campaign_id, name, value, contact_id from `+c.s.dialect.rows("$1", fieldColumns)+`)`, rows)
+		(select campaign_id, name, value, contact_id from `+c.s.dialect.rows(fieldColumns)+`)`, rows)
 }
 
 func (c conn) indexedFields(ctx context.Context, campaignID string) ([]string, error) {

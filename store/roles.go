@@ -175,15 +175,24 @@ type Contacts interface {
 	// rows in one transaction. A repeated revision changes nothing; a run older
 	// than the newest is ErrStale. A run id never seen is a new generation.
 	Record(ctx context.Context, r Recording) error
-	// LostRun records that the run of a contact that has not ended is gone; it does
-	// nothing if the contact has ended or needs attention already.
-	LostRun(ctx context.Context, contactID string, a campaign.Attention, d campaign.Decision) error
+	// LostRun records that a run of a contact that has not ended is gone; it does
+	// nothing if the contact has ended or needs attention already, or if another
+	// run is its newest.
+	LostRun(ctx context.Context, contactID, runID string, a campaign.Attention, d campaign.Decision) error
 	// Memo returns the output committed under (contact, run, step), if any.
 	Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error)
 	// PutMemo commits an output, with the strategy run it came from if not nil; the
 	// first one wins and is returned.
 	PutMemo(ctx context.Context, contactID, runID string, step int64, out json.RawMessage, run *campaign.StrategyRun) (json.RawMessage, error)
 
+	// DropMemos drops the memos of contacts that ended and were not written since
+	// a moment: no workflow task of theirs can be executed again.
+	DropMemos(ctx context.Context, before time.Time) error
+
+	// Launchable says whether ClaimLaunch would find a contact.
+	Launchable(ctx context.Context, campaignID string) (bool, error)
+	// Unended says whether a contact of the campaign has not ended.
+	Unended(ctx context.Context, campaignID string) (bool, error)
 	// ClaimLaunch marks up to limit planned, unlaunched, pending contacts of a
 	// running campaign as started and returns them, those claimed before and
 	// never confirmed included.
@@ -267,6 +276,8 @@ type Imports interface {
 	// Unsettled returns rows still with a workflow; when none is left and all
 	// chunks are done, FinishImport sets the final status.
 	Unsettled(ctx context.Context, importID string, limit int) ([]PendingRow, error)
+	// RowPending says whether a row is still with its contact's workflow.
+	RowPending(ctx context.Context, importID string, line int) (bool, error)
 	SettleRow(ctx context.Context, importID string, s Settlement) error
 	FinishImport(ctx context.Context, importID string, now time.Time) (campaign.Import, error)
 	RowErrors(ctx context.Context, importID string, visit func(campaign.RowError, bool) error) error // true: a warning
@@ -330,7 +341,13 @@ type Sessions interface {
 	// AddEvent commits an event and, if not nil, the message it carries; false if
 	// the id was there already. guard runs in the transaction on the session.
 	AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) (bool, error)
+	// UntakenEvents returns up to limit events that no contact has taken and that
+	// are due for another try, in their order, each after what its contact has not
+	// taken of what came before it.
 	UntakenEvents(ctx context.Context, before time.Time, limit int) ([]InboxEvent, error)
+	// TryEvents counts a delivery of the events; they are due again the later the
+	// more there were.
+	TryEvents(ctx context.Context, ids []string, now time.Time) error
 	TakeEvents(ctx context.Context, ids []string) error
 	MarkUnmatched(ctx context.Context, id, reason string) error
 	UnmatchedEvents(ctx context.Context, p Page) (List[Unmatched], error)

@@ -67,7 +67,7 @@ func (c conn) enterRun(ctx context.Context, r *contactRow, runID string, now tim
 		return false, err
 	}
 	if r.generation > 1 {
-		_, err = c.exec(ctx, `delete from memos where contact_id = $1 and run_id <> $2`, r.contact.ID, runID)
+		_, err = c.exec(ctx, `delete from memos where contact_id = $1 and run_id <> $2 and run_id not like $2 || '/%'`, r.contact.ID, runID)
 		return true, err
 	}
 	return true, nil
@@ -130,11 +130,25 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 	return nil
 }
 
-// LostRun says on the contact that its run is gone.
-func (s *Store) LostRun(ctx context.Context, contactID string, a campaign.Attention, d campaign.Decision) error {
+// DropMemos drops what ended contacts committed, in portions. Record must not: a
+// workflow task that dies after its last record is executed again and needs them.
+func (s *Store) DropMemos(ctx context.Context, before time.Time) error {
+	for n := int64(1); n > 0; {
+		var err error
+		n, err = s.direct().exec(ctx, `delete from memos where contact_id in (select m.contact_id from memos m
+			join contacts c on c.id = m.contact_id where c.ended_at is not null and c.updated_at < $1 limit 500)`, micros(before))
+		if err != nil {
+			return fmt.Errorf("drop memos: %w", err)
+		}
+	}
+	return nil
+}
+
+// LostRun says on the contact that its run is gone; one that never began has no id yet.
+func (s *Store) LostRun(ctx context.Context, contactID, runID string, a campaign.Attention, d campaign.Decision) error {
 	err := s.write(ctx, func(c conn) error {
 		r, err := c.lockContact(ctx, contactID)
-		if err != nil || r.contact.Status.Ended() || r.contact.Attention != nil {
+		if err != nil || r.contact.Status.Ended() || r.contact.Attention != nil || r.runID != "" && r.runID != runID {
 			return err
 		}
 		before := r.contact.Clone()

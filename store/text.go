@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -68,7 +70,7 @@ func encode(v any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write as JSON: %w", err)
 	}
-	return string(cleanJSON(b)), nil
+	return string(CleanJSON(b)), nil
 }
 
 func decode[T any](doc []byte) (T, error) {
@@ -79,25 +81,48 @@ func decode[T any](doc []byte) (T, error) {
 	return v, nil
 }
 
-// cleanJSON drops every \u0000 from a JSON text, but not \\u0000.
-func cleanJSON(b []byte) []byte {
+// CleanJSON takes out of a JSON text what PostgreSQL refuses: \u0000 is dropped,
+// but not \\u0000, and half a surrogate pair replaced.
+func CleanJSON(b []byte) []byte {
 	b = bytes.ReplaceAll(b, []byte{0}, nil)
-	if !bytes.Contains(b, []byte(`\u0000`)) {
+	if !bytes.Contains(b, []byte(`\u0000`)) && !bytes.Contains(b, []byte(`\uD`)) && !bytes.Contains(b, []byte(`\ud`)) {
 		return b
 	}
 	out := make([]byte, 0, len(b))
 	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] != '\\' || i+1 == len(b):
+		if b[i] != '\\' || i+1 == len(b) {
 			out = append(out, b[i])
-		case bytes.HasPrefix(b[i:], []byte(`\u0000`)):
-			i += len(`\u0000`) - 1
-		default:
+			continue
+		}
+		code, escaped := escape(b[i:])
+		low, _ := escape(b[min(i+6, len(b)):])
+		switch {
+		case !escaped: // of one letter
 			out = append(out, b[i], b[i+1])
 			i++
+		case code == 0:
+			i += 5
+		case utf16.IsSurrogate(code) && utf16.DecodeRune(code, low) != utf8.RuneError:
+			out = append(out, b[i:i+12]...)
+			i += 11
+		case utf16.IsSurrogate(code):
+			out = append(out, `\ufffd`...)
+			i += 5
+		default:
+			out = append(out, b[i:i+6]...)
+			i += 5
 		}
 	}
 	return out
+}
+
+// escape reads the \uXXXX that a text begins with.
+func escape(b []byte) (rune, bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 // rawOr is stored JSON, or the given JSON where there is none.
@@ -105,7 +130,7 @@ func rawOr(raw json.RawMessage, none string) string {
 	if len(raw) == 0 {
 		return none
 	}
-	return string(cleanJSON(raw))
+	return string(CleanJSON(raw))
 }
 
 // newID makes an id of a prefix and 80 random bits.

@@ -50,7 +50,7 @@ func startProcess(argv, env []string) (*process, error) {
 	}
 	defer func() { _ = outputEnd.Close() }()
 
-	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd = exec.Command(argv[0], argv[1:]...) //nolint:noctx // it outlives every caller; end kills it
 	p.cmd.Env, p.cmd.Dir = env, "/"
 	p.cmd.Stdout, p.cmd.Stderr = outputEnd, outputEnd
 	p.cmd.ExtraFiles = []*os.File{theirs, dumpEnd}

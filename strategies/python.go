@@ -21,8 +21,16 @@ var runnerFiles embed.FS
 // runnerModules in the order they are loaded. The last one's main() runs the worker.
 func runnerModules() [][2]string {
 	return [][2]string{
-		{"_clock", "clock"}, {"campaigns", "campaigns"}, {"_coding", "coding"}, {"_calendar", "calendar"}, {"_logs", "logs"},
-		{"_sources", "sources"}, {"_wire", "wire"}, {"_calls", "calls"}, {"_check", "check"}, {"_runner", "runner"},
+		{"_clock", "clock"},
+		{"campaigns", "campaigns"},
+		{"_coding", "coding"},
+		{"_calendar", "calendar"},
+		{"_logs", "logs"},
+		{"_sources", "sources"},
+		{"_wire", "wire"},
+		{"_calls", "calls"},
+		{"_check", "check"},
+		{"_runner", "runner"},
 	}
 }
 

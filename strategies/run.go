@@ -85,7 +85,7 @@ func (p *Pool) runFrame(ctx context.Context, j Job, l limits, calls []*pending, 
 		return nil, false, err
 	}
 	if err := w.register(d); err != nil {
-		return p.again(calls, results), false, nil
+		return p.again(calls, results), false, nil //nolint:nilerr // the worker is gone: the calls run again
 	}
 	frame := runFrame(j, l, calls)
 	if err := w.write(frame); errors.Is(err, errFrame) {

@@ -67,12 +67,16 @@ func (w *worker) overdue(id uint64, blocked, cpuBefore time.Duration) *fate {
 	}
 	w.mu.Unlock()
 	if blocked > l.block+o.Grace {
-		return &fate{kind: KindCPUTimeout, name: "StrategyTimeout", dump: true,
-			message: fmt.Sprintf("blocked for %v and could not be interrupted", l.block)}
+		return &fate{
+			kind: KindCPUTimeout, name: "StrategyTimeout", dump: true,
+			message: fmt.Sprintf("blocked for %v and could not be interrupted", l.block),
+		}
 	}
 	if blocked > l.cpu+o.Grace && cpuTime(w.cmd.Process.Pid)-cpuBefore > l.cpu+o.Grace {
-		return &fate{kind: KindCPUTimeout, name: "StrategyTimeout", dump: true,
-			message: fmt.Sprintf("computed for %v and could not be interrupted", l.cpu)}
+		return &fate{
+			kind: KindCPUTimeout, name: "StrategyTimeout", dump: true,
+			message: fmt.Sprintf("computed for %v and could not be interrupted", l.cpu),
+		}
 	}
 	return nil
 }

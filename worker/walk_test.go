@@ -218,8 +218,18 @@ func TestTheManualsWalkInTimersOfDays(t *testing.T) {
 		h.tell(env, campaign.Event{ID: "r1", Kind: campaign.EventResult, SessionID: session, Status: campaign.SessionCompleted, Results: campaign.Dict{"OutcomeStatus": json.RawMessage(`"PROMISE_TO_PAY"`)}}, nil)
 	})
 	at(6*24*time.Hour, func() {
-		env.SignalWorkflow(workflows.SignalImport, campaign.Event{ID: "im_2:2", Kind: campaign.EventImport, Import: &campaign.RowImport{ImportID: "im_2", Line: 2,
-			Row: campaign.Row{Line: 2, Fields: map[string]string{"object_id": "123", "external_id": "U1"}, Parameters: campaign.Dict{"paid": json.RawMessage(`true`)}}}})
+		require.NoError(t, h.store.CreateImport(t.Context(), campaign.Import{ID: "im_2", CampaignID: h.camp.ID, StartedAt: env.Now()}))
+		require.NoError(t, h.store.AddRows(t.Context(), "im_2", 0, []store.ImportRow{{Line: 2, Row: &campaign.Row{Line: 2}}}))
+		require.NoError(t, h.store.SealImport(t.Context(), "im_2", 1))
+		_, err := h.store.CommitChunk(t.Context(), store.ChunkWrite{ImportID: "im_2", Now: env.Now(), Pending: []store.PendingRow{{
+			Line: 2, ContactID: c.ID,
+			Event: store.InboxEvent{ID: "im_2:2", CampaignID: h.camp.ID, ContactID: c.ID, Kind: string(campaign.EventImport), Payload: []byte(`{}`), At: env.Now()},
+		}}})
+		require.NoError(t, err)
+		env.SignalWorkflow(workflows.SignalImport, campaign.Event{ID: "im_2:2", Kind: campaign.EventImport, Import: &campaign.RowImport{
+			ImportID: "im_2", Line: 2,
+			Row: campaign.Row{Line: 2, Fields: map[string]string{"object_id": "123", "external_id": "U1"}, Parameters: campaign.Dict{"paid": json.RawMessage(`true`)}},
+		}})
 	})
 	env.ExecuteWorkflow(workflows.TypeContact, workflows.ContactInput{CampaignID: h.camp.ID, ContactID: c.ID})
 

@@ -31,7 +31,7 @@ type Worker struct {
 	o      Options
 	fixed  []worker.Worker
 	cancel context.CancelFunc
-	done   chan struct{}
+	loops  sync.WaitGroup // what runs beside the pollers until cancel
 
 	mu    sync.Mutex
 	sends map[string]sender
@@ -45,7 +45,8 @@ type sender struct {
 // RegisterWorkflows registers the workflow types; the replayer uses it too.
 func RegisterWorkflows(r interface {
 	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
-}) {
+},
+) {
 	r.RegisterWorkflowWithOptions(workflows.Contact, workflow.RegisterOptions{Name: workflows.TypeContact})
 	r.RegisterWorkflowWithOptions(workflows.Import, workflow.RegisterOptions{Name: workflows.TypeImport})
 	r.RegisterWorkflowWithOptions(workflows.Launch, workflow.RegisterOptions{Name: workflows.TypeLaunch})
@@ -61,7 +62,7 @@ func New(c client.Client, o Options) *Worker {
 		o.StopTimeout = 15 * time.Second
 	}
 	worker.SetStickyWorkflowCacheSize(o.CacheSize)
-	w := &Worker{client: c, o: o, sends: map[string]sender{}, done: make(chan struct{})}
+	w := &Worker{client: c, o: o, sends: map[string]sender{}}
 	a := o.Activities
 
 	contacts := worker.New(c, workflows.QueueContacts, w.options(func(o *worker.Options) {
@@ -129,17 +130,25 @@ func (w *Worker) Start(ctx context.Context) error {
 		}
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
-	go w.follow(ctx)
-	go w.o.Activities.Relay.Run(ctx)
-	go w.reconcileLeft(ctx)
+	for _, loop := range []func(context.Context){w.follow, w.o.Activities.Relay.Run, w.reconcileLeft} {
+		w.loops.Go(func() { loop(ctx) })
+	}
 	return nil
 }
 
-// reconcileLeft takes up what dead processes left, four times a minute.
+// reconcileLeft takes up what dead processes left, four times a minute, and
+// tidies up every hour.
 func (w *Worker) reconcileLeft(ctx context.Context) {
 	tick := time.NewTicker(15 * time.Second)
 	defer tick.Stop()
+	tidied := time.Now()
 	for {
+		if time.Since(tidied) > time.Hour {
+			tidied = time.Now()
+			if err := w.o.Activities.Tidy(ctx); err != nil && ctx.Err() == nil {
+				w.o.Log.Warn("tidy", "error", err)
+			}
+		}
 		if err := w.o.Activities.Reconcile(ctx); err != nil && ctx.Err() == nil {
 			w.o.Log.Warn("reconcile", "error", err)
 		}
@@ -154,7 +163,7 @@ func (w *Worker) reconcileLeft(ctx context.Context) {
 // Stop stops polling, lets what is under way end within StopTimeout, and returns.
 func (w *Worker) Stop() {
 	w.cancel()
-	<-w.done
+	w.loops.Wait()
 	var wg sync.WaitGroup
 	for _, f := range w.fixed {
 		wg.Go(f.Stop)
@@ -169,7 +178,6 @@ func (w *Worker) Stop() {
 
 // follow keeps one sender per integration, as the table says, every few seconds.
 func (w *Worker) follow(ctx context.Context) {
-	defer close(w.done)
 	tick := time.NewTicker(3 * time.Second)
 	defer tick.Stop()
 	for {

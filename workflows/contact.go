@@ -41,14 +41,19 @@ type run struct {
 	shown    shown
 	slow     map[campaign.StrategyType]bool // types that overran the local budget in this run
 	ready    bool                           // the state is there
+	asked    func() bool                    // to cancel
 	canceled bool
 	stale    bool
 }
 
-// Contact is the life of one contact in one campaign.
-func Contact(ctx workflow.Context, in ContactInput) (ContactResult, error) {
+// Contact is the life of one contact in one campaign. It does everything on a
+// context of its own: a cancellation from the Temporal Web UI is an event like
+// others and cuts no activity off.
+func Contact(outer workflow.Context, in ContactInput) (ContactResult, error) {
+	ctx, _ := workflow.NewDisconnectedContext(outer)
 	r := &run{
-		in: in, sel: workflow.NewSelector(ctx), slow: map[campaign.StrategyType]bool{},
+		asked: func() bool { return outer.Err() != nil },
+		in:    in, sel: workflow.NewSelector(ctx), slow: map[campaign.StrategyType]bool{},
 		revision: workflow.GetInfo(ctx).WorkflowStartTime.UnixMicro(),
 	}
 	if err := r.answer(ctx); err != nil {
@@ -84,6 +89,9 @@ func (r *run) loop(ctx workflow.Context) (ContactResult, error) {
 		for r.sel.HasPending() {
 			r.sel.Select(ctx)
 		}
+		if r.mustCancel() {
+			r.cancel()
+		}
 		if err := r.turn(ctx); err != nil {
 			return ContactResult{}, err
 		}
@@ -109,10 +117,7 @@ func (r *run) loop(ctx workflow.Context) (ContactResult, error) {
 		}
 		r.arm(ctx)
 		r.publish(ctx)
-		err := workflow.Await(ctx, r.pending)
-		if temporal.IsCanceledError(err) && !r.canceled {
-			ctx = r.onCancel(ctx)
-		} else if err != nil {
+		if err := workflow.Await(ctx, func() bool { return r.pending() || r.mustCancel() }); err != nil {
 			return ContactResult{}, err
 		}
 	}
@@ -248,15 +253,15 @@ func (r *run) mayContinueAsNew(ctx workflow.Context) bool {
 	return r.state.Quiet() && !r.pending() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 }
 
-// onCancel treats a cancellation from the Temporal Web UI as a stop: sessions
-// are closed and the contact is recorded as stopped before the run closes.
-func (r *run) onCancel(ctx workflow.Context) workflow.Context {
+func (r *run) mustCancel() bool { return r.asked() && !r.canceled }
+
+// cancel treats a cancellation as a stop: sessions are closed and the contact
+// is recorded as stopped before the run closes.
+func (r *run) cancel() {
 	r.canceled = true
 	r.arrive(campaign.Event{Kind: campaign.EventOperate, Operation: &campaign.Operation{
 		Action: campaign.OperateStop, Actor: "Temporal", Reason: "the workflow was canceled",
 	}})
-	free, _ := workflow.NewDisconnectedContext(ctx)
-	return free
 }
 
 func isType(err error, t string) bool {

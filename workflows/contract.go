@@ -289,4 +289,5 @@ type SweepChunkOutput struct {
 	Last string `json:"last"`
 	Done int    `json:"done"`
 	More bool   `json:"more"`
+	Over bool   `json:"over,omitempty"` // nothing is left to do: what held the contacts is back
 }

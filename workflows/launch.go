@@ -29,7 +29,10 @@ func Launch(ctx workflow.Context, in LaunchInput) error {
 		if !out.Running && wake.Len() == 0 {
 			return nil
 		}
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && wake.Len() == 0 {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() { // a new run looks at once: wakes are answered
+			for wake.ReceiveAsync(nil) {
+				continue
+			}
 			return workflow.NewContinueAsNewError(ctx, TypeLaunch, in)
 		}
 		if out.More {

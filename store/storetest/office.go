@@ -173,12 +173,19 @@ func testText(t *testing.T, s *store.Store) {
 	}
 	c.Name, c.Email, c.CurrentStage = "A\x00n\xffn "+long, "x\x00@example.com", long
 	c.Parameters["nul"] = json.RawMessage(`"a\u0000b \\u0000"`)
+	c.Parameters["half"] = json.RawMessage(`"\ud83d \ude00 \ud83d\ude00 \\ud83d \uD800"`)
 	addContacts(t, s, "ca_1", c)
 	got, err := s.ContactByID(ctx, c.ID)
 	require.NoError(t, err)
 	require.NotContains(t, got.Name, "\x00")
 	require.Contains(t, got.Name, long)
 	require.JSONEq(t, `"ab \\u0000"`, string(got.Parameters["nul"]))
+	require.Equal(t, `"\ufffd \ufffd \ud83d\ude00 \\ud83d \ufffd"`, string(got.Parameters["half"]))
+	for _, name := range []string{"half", "", "\x00", "$", "$[", "[0]", "[", `a"b`, `a\`, "a.b"} { // some are no path of SQLite's
+		l, err := s.Contacts(ctx, store.ContactFilter{CampaignID: "ca_1", Fields: map[string]string{name: "x"}}, store.Page{})
+		require.NoError(t, err, name)
+		require.Empty(t, l.Items)
+	}
 	_, err = s.UpdateContact(ctx, "ca_1", c.ID, func(v *campaign.Contact) ([]campaign.Decision, error) {
 		v.Name = "B\x00"
 		return []campaign.Decision{{At: now, Kind: campaign.DecisionOperator, Summary: "x\x00y", Reason: "\x00" + long, Data: map[string]any{"a": "\x00"}}}, nil

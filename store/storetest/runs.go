@@ -90,8 +90,10 @@ func testRecordRaces(t *testing.T, s *store.Store) {
 		got, err := s.BeginRun(ctx, c.ID, run, now)
 		for r := int64(1); r <= revisions && err == nil; r++ {
 			got.Name = run
-			err = s.Record(ctx, store.Recording{ContactID: c.ID, RunID: run, Revision: r, After: r - 1, Contact: got, Now: now,
-				Decisions: []campaign.Decision{{At: now, Kind: campaign.DecisionSent, Summary: run}}})
+			err = s.Record(ctx, store.Recording{
+				ContactID: c.ID, RunID: run, Revision: r, After: r - 1, Contact: got, Now: now,
+				Decisions: []campaign.Decision{{At: now, Kind: campaign.DecisionSent, Summary: run}},
+			})
 		}
 		return err
 	})
@@ -140,11 +142,39 @@ func testMemos(t *testing.T, s *store.Store, id string) {
 	items, err := s.Runs(ctx, store.RunFilter{ContactID: id}, store.Page{})
 	require.NoError(t, err)
 	require.Len(t, items.Items, 1)
+	_, err = s.PutMemo(ctx, id, "run-3/data_load", 1, json.RawMessage(`1`), nil)
+	require.NoError(t, err)
 	_, err = s.BeginRun(ctx, id, "run-3", now)
 	require.NoError(t, err)
+	_, found, err = s.Memo(ctx, id, "run-3/data_load", 1)
+	require.NoError(t, err)
+	require.True(t, found, "it is of the run that begins")
 	_, found, err = s.Memo(ctx, id, "run-2", 1)
 	require.NoError(t, err)
 	require.False(t, found, "a newer run has no use for it")
+
+	lost := campaign.Attention{Reason: "no_workflow", Since: now}
+	attention := func(run string) *campaign.Attention {
+		require.NoError(t, s.LostRun(ctx, id, run, lost, campaign.Decision{At: now, Kind: campaign.DecisionAttention}))
+		c, err := s.ContactByID(ctx, id)
+		require.NoError(t, err)
+		return c.Attention
+	}
+	require.Nil(t, attention("run-2"), "a newer one goes on")
+	require.NotNil(t, attention("run-3"))
+
+	c, err := s.ContactByID(ctx, id)
+	require.NoError(t, err)
+	memo := func() bool {
+		require.NoError(t, s.DropMemos(ctx, now.Add(time.Hour)))
+		_, found, err := s.Memo(ctx, id, "run-3/data_load", 1)
+		require.NoError(t, err)
+		return found
+	}
+	require.True(t, memo(), "the contact has not ended")
+	c.Status, c.EndedAt = campaign.ContactStopped, &kept
+	require.NoError(t, s.Record(ctx, store.Recording{ContactID: id, RunID: "run-3", Revision: 1, Contact: c, Now: now}))
+	require.False(t, memo())
 }
 
 func testLaunch(t *testing.T, s *store.Store) {
@@ -165,11 +195,20 @@ func testLaunch(t *testing.T, s *store.Store) {
 	claimed, err := s.ClaimLaunch(ctx, "ca_1", 100, now)
 	require.NoError(t, err)
 	require.Empty(t, claimed, "a draft launches nobody")
+	is := func(want bool, ask func(context.Context, string) (bool, error)) {
+		t.Helper()
+		got, err := ask(ctx, "ca_1")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	is(false, s.Launchable)
+	is(true, s.Unended)
 	_, err = s.ClaimLaunch(ctx, "none", 100, now)
 	require.ErrorIs(t, err, store.ErrNotFound)
 	_, err = s.UpdateCampaign(ctx, "ca_1", func(c *campaign.Campaign) error { c.Status = campaign.Running; return nil })
 	require.NoError(t, err)
 
+	is(true, s.Launchable)
 	claimed, err = s.ClaimLaunch(ctx, "ca_1", 3, now)
 	require.NoError(t, err)
 	require.Len(t, claimed, 3)
@@ -206,6 +245,7 @@ func testLaunch(t *testing.T, s *store.Store) {
 
 	n, err := s.StopPending(ctx, "ca_1", now)
 	require.NoError(t, err)
+	is(false, s.Launchable)
 	require.Equal(t, 7, n, "five unconfirmed, one unplanned, one paused")
 	n, err = s.StopPending(ctx, "ca_1", now)
 	require.NoError(t, err)

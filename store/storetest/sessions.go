@@ -147,6 +147,7 @@ func testInbox(t *testing.T, s *store.Store) {
 	events, err = s.UntakenEvents(ctx, now.Add(time.Second), 10)
 	require.NoError(t, err)
 	require.Empty(t, events)
+	testTries(t, s, c.ID)
 
 	_, err = s.CloseSession(ctx, v.ID, campaign.SessionCompleted, nil, "", now)
 	require.NoError(t, err)
@@ -162,3 +163,33 @@ func testInbox(t *testing.T, s *store.Store) {
 }
 
 var errClosed = errors.New("the session is closed")
+
+func testTries(t *testing.T, s *store.Store, contactID string) {
+	ctx := t.Context()
+	add := func(id, contactID string, at time.Duration) {
+		_, err := s.AddEvent(ctx, store.InboxEvent{ID: id, ContactID: contactID, Kind: "message", At: now.Add(at)}, nil, nil)
+		require.NoError(t, err)
+	}
+	due := func(at time.Duration, limit int) []string {
+		events, err := s.UntakenEvents(ctx, now.Add(at), limit)
+		require.NoError(t, err)
+		return ids(events, func(e store.InboxEvent) string { return e.ID })
+	}
+	add("try-1", contactID, 0)
+	require.NoError(t, s.TryEvents(ctx, []string{"try-1"}, now))
+	require.Empty(t, due(4*time.Second, 10))
+	require.Equal(t, []string{"try-1"}, due(5*time.Second, 10))
+	require.NoError(t, s.TryEvents(ctx, []string{"try-1"}, now.Add(5*time.Second)))
+	require.Empty(t, due(14*time.Second, 10))
+	add("try-0", "another", 10*time.Second)
+	add("try-2", contactID, 9*time.Second)
+	require.Equal(t, []string{"try-1", "try-2"}, due(14*time.Second, 1), "not due, but before one of its contact that is")
+	require.Equal(t, []string{"try-1", "try-2", "try-0"}, due(14*time.Second, 10))
+	for range 20 {
+		require.NoError(t, s.TryEvents(ctx, []string{"try-1", "try-2"}, now))
+	}
+	require.Equal(t, []string{"try-0"}, due(10*time.Minute-time.Second, 10), "what nobody takes keeps no other waiting")
+	require.Equal(t, []string{"try-1", "try-2", "try-0"}, due(10*time.Minute, 10))
+	require.NoError(t, s.TakeEvents(ctx, []string{"try-0", "try-1", "try-2"}))
+	require.Empty(t, due(time.Hour, 10))
+}

@@ -137,9 +137,10 @@ create table messages (
 create index messages_by_session on messages (session_id, at, seq);
 create table inbox (
   id text primary key, contact_id text not null, session_id text not null, kind text not null, payload text not null,
-  content text not null, at bigint not null, taken_at bigint, unmatched text not null
+  content text not null, at bigint not null, taken_at bigint, unmatched text not null,
+  next_try_at bigint not null, tries integer not null -- of the relay
 );
-create index inbox_untaken on inbox (at, id) where taken_at is null and unmatched = '';
+create index inbox_untaken on inbox (next_try_at, at, id) where taken_at is null and unmatched = '';
 create index inbox_unmatched on inbox (at, id) where unmatched <> '';
 create index inbox_by_contact on inbox (contact_id);
 

@@ -1,0 +1,183 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"carillon/campaign"
+	"carillon/channels"
+	"carillon/store"
+)
+
+// deliver takes one rendered message through the ledger and the provider.
+func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool) (campaign.SendOutcome, error) {
+	sender, err := a.sender(ctx, &m)
+	if _, failure := errors.AsType[*channels.Failure](err); failure || errors.Is(err, store.ErrNotFound) {
+		return trouble("integration_error", "%v", err), nil
+	} else if err != nil { // not the configuration's fault: the activity is repeated
+		return campaign.SendOutcome{}, err
+	}
+	row := store.Send{
+		ID: m.ID, ContactID: m.ContactID, CampaignID: m.CampaignID, CommunicationID: m.CommunicationID, SessionID: m.SessionID,
+		IntegrationID: m.Delivery.Integration, Channel: m.Channel, State: store.SendSending, Address: m.To,
+		PayloadHash: payloadHash(&m), CorrelationKey: m.CorrelationKey, CreatedAt: m.At,
+	}
+	earlier, fresh, err := a.Store.ClaimSend(ctx, row, session)
+	if err != nil {
+		return campaign.SendOutcome{}, err
+	}
+	if !fresh {
+		out, again, err := a.reconcile(ctx, sender, &m, &earlier, &row, resend)
+		if err != nil || !again {
+			return out, err
+		}
+	}
+	receipt, err := sender.Send(ctx, m)
+	return a.settle(context.WithoutCancel(ctx), &m, receipt, channels.Classify(err))
+}
+
+// reconcile says what became of an earlier attempt of the same message, or
+// that it surely never left and may be sent again.
+func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *channels.Outbound, earlier, row *store.Send, resend bool) (campaign.SendOutcome, bool, error) {
+	switch earlier.State {
+	case store.SendSent:
+		if earlier.PayloadHash != row.PayloadHash {
+			return trouble("payload_changed", "%s was sent before with another content: it is not sent again", m.ID), false, nil
+		}
+		return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: earlier.ProviderMessageID}, false, nil
+	case store.SendFailed:
+		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: earlier.Reason}, false, nil
+	}
+	if finder, ok := sender.(channels.Finder); ok {
+		receipt, found, err := finder.Find(ctx, *m)
+		if err == nil && !found {
+			return campaign.SendOutcome{}, true, nil
+		}
+		if err == nil {
+			out, err := a.settle(ctx, m, receipt, nil)
+			return out, false, err
+		}
+	}
+	if resend {
+		return campaign.SendOutcome{}, true, nil
+	}
+	detail := "an earlier attempt was cut off while the provider was being called"
+	err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", detail, a.now())
+	return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: "interrupted", Detail: detail}, false, err
+}
+
+// settle writes the outcome down and says what the contact is to make of it.
+func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt channels.Receipt, f *channels.Failure) (campaign.SendOutcome, error) {
+	if f == nil {
+		err := a.Store.SettleSend(ctx, m.ID, store.SendSent, receipt.ProviderMessageID, "", a.now())
+		return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: receipt.ProviderMessageID}, err
+	}
+	reason := string(f.Class)
+	switch {
+	case f.Retry():
+		if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now()); err != nil {
+			return campaign.SendOutcome{}, err
+		}
+		return campaign.SendOutcome{}, temporal.NewApplicationErrorWithOptions(f.Error(), reason, temporal.ApplicationErrorOptions{
+			NextRetryDelay: f.RetryAfter, Category: temporal.ApplicationErrorCategoryBenign,
+		})
+	case f.MaybeSent():
+		err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", f.Error(), a.now())
+		return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: reason, Detail: f.Error()}, err
+	case f.Class == channels.Config:
+		err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now())
+		return trouble("integration_error", "%v", f), err
+	default:
+		if f.Class == channels.OptOut {
+			if err := a.suppress(ctx, m, "opt_out"); err != nil {
+				return campaign.SendOutcome{}, err
+			}
+		}
+		err := a.Store.SettleSend(ctx, m.ID, store.SendFailed, "", f.Error(), a.now())
+		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: reason, Detail: f.Error()}, err
+	}
+}
+
+func (a *Activities) suppress(ctx context.Context, m *channels.Outbound, reason string) error {
+	c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
+	if err != nil {
+		return err
+	}
+	return a.Store.Suppress(ctx, store.Suppression{
+		ID: "sp_" + payloadHash(m)[:20], ExternalID: c.ExternalID, Address: m.To, Channel: m.Channel, Reason: reason, CreatedAt: a.now(),
+	})
+}
+
+// sender opens the provider of a message: the outbox unless the mode lets it
+// out. What a person must mend is a *channels.Failure or store.ErrNotFound.
+func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, error) {
+	deps := channels.Deps{Now: a.Now}
+	if a.Mode == ModeOutbox {
+		return a.Channels.Open(campaign.Integration{ID: "outbox", Provider: "outbox"}, deps)
+	}
+	i, err := a.Store.Integration(ctx, m.Delivery.Integration)
+	if err != nil {
+		return nil, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
+	}
+	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
+		return nil, err
+	}
+	if a.Mode == ModeRedirect {
+		if m.To, err = a.redirectAddress(ctx, m.Channel); err != nil {
+			return nil, err
+		}
+	}
+	return a.Channels.Open(i, deps)
+}
+
+func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (string, error) {
+	raw, err := a.Store.Settings(ctx)
+	if err != nil {
+		return "", err
+	}
+	var s struct {
+		Redirect map[string]string `json:"redirect"`
+	}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return "", fmt.Errorf("read the settings: %w", err)
+		}
+	}
+	if to := s.Redirect[string(ch)]; to != "" {
+		return to, nil
+	}
+	return "", channels.Fail(channels.Config, "no_redirect", "mode redirect needs an address for %s in PUT /v1/settings: redirect.%s", ch, ch)
+}
+
+func payloadHash(m *channels.Outbound) string {
+	b, err := json.Marshal([]any{m.Channel, m.To, m.Subject, m.Body, m.Variables, m.Delivery.TemplateName, m.Delivery.ProjectID, m.Delivery.Version})
+	if err != nil {
+		b = []byte(m.ID)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// SendRates returns the integrations whose queues are to be polled, each with
+// its limit of sends per second (0 is none).
+func (a *Activities) SendRates(ctx context.Context) (map[string]float64, error) {
+	rates := map[string]float64{}
+	for cursor := ""; ; {
+		page, err := a.Store.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			rates[page.Items[i].ID] = page.Items[i].RatePerSecond
+		}
+		if cursor = page.Next; cursor == "" {
+			return rates, nil
+		}
+	}
+}
