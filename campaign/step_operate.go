@@ -153,7 +153,7 @@ func (s *State) move(op *Operation, now time.Time) {
 		}
 		return
 	}
-	if op.SendNow && !s.bringForward(op.StageName, now) {
+	if op.SendNow && !s.dueNow(op.StageName, now) {
 		m := Communication{
 			ID: CommunicationID(s.Contact.ID, len(s.Contact.Communications)+1), Name: op.StageName,
 			StageName: op.StageName, StageID: op.StageID, StartDate: now, Status: StatusAt{Status: CommunicationPlanned, At: now},
@@ -166,20 +166,12 @@ func (s *State) move(op *Operation, now time.Time) {
 	}
 }
 
-// bringForward lets a communication that an operator planned for the stage go
-// now, so that a move that is repeated sends once.
-func (s *State) bringForward(stage string, now time.Time) bool {
-	for i := range s.Contact.Communications {
-		m := &s.Contact.Communications[i]
-		if m.Status.Status == CommunicationPlanned && m.StageName == stage && m.Name == stage {
-			s.dropDeferral(m.ID)
-			if m.StartDate.After(now) {
-				m.StartDate = now
-			}
-			return true
-		}
-	}
-	return false
+// dueNow reports whether a move to the stage has planned its communication
+// already, so that a move that is repeated sends once.
+func (s *State) dueNow(stage string, now time.Time) bool {
+	return slices.ContainsFunc(s.Contact.Communications, func(m Communication) bool {
+		return m.Status.Status == CommunicationPlanned && m.StageName == stage && m.Name == stage && !m.StartDate.After(now)
+	})
 }
 
 // endUnknown closes the session of a send of unknown outcome.

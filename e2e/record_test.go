@@ -103,7 +103,7 @@ func (r *recorder) talk(more ...doc) *scene {
 	s.strategy("data_load", `
 async def run(contact, existing_contact, logger, **kwargs):
     if existing_contact is None:
-        contact.communications.append(Communication(name="Talk", stage_name="Talk", start_date=datetime.now() + timedelta(seconds=1)))
+        contact.communications.append(Communication(name="Talk", stage_name="Talk", start_date=datetime.now() + timedelta(seconds=2)))
     elif contact.parameters.get("again"):
         contact.communications.append(Communication(name="Again", stage_name="Later"))
     return contact
@@ -189,10 +189,10 @@ func paused(r *recorder) {
 	s := r.talk()
 	s.upload("text/csv", []byte(oneContact))
 	s.start()
+	s.must(http.MethodPost, s.path("/stages/"+s.stages["Talk"]+"/pause"), nil)
 	id := s.contact("O")["id"].(string)
-	s.must(http.MethodPost, s.path("/pause"), nil)
-	eventually(r.t, 20*time.Second, "held", func() bool { return s.contact("O")["held"] != nil })
-	s.must(http.MethodPost, s.path("/resume"), doc{"policy": "now"})
+	eventually(r.t, patience, "held", func() bool { return s.contact("O")["held"] != nil })
+	s.must(http.MethodPost, s.path("/stages/"+s.stages["Talk"]+"/resume"), nil)
 	session := s.session(id)
 	s.must(http.MethodPost, s.path("/contacts/"+id+"/pause"), nil)
 	s.must(http.MethodPost, s.path("/contacts/"+id+"/resume"), nil)

@@ -99,7 +99,7 @@ func TestThisBuildGoesOnFromEveryReleasesData(t *testing.T) {
 		t.Run(filepath.Base(release), func(t *testing.T) {
 			t.Parallel()
 			c := newDev(t)
-			for _, name := range []string{"carillon.db", "temporal.db", "temporal.ok", "secret.key"} {
+			for _, name := range []string{"carillon.db", "temporal.db", "temporal.ok"} {
 				unzip(t, filepath.Join(release, name+".gz"), filepath.Join(c.data, name))
 			}
 			c.start()
@@ -124,7 +124,7 @@ func TestRecordFixture(t *testing.T) {
 	for _, name := range []string{"carillon.db", "temporal.db"} { // take the write-ahead log in
 		vacuum(t, filepath.Join(c.data, name))
 	}
-	for _, name := range []string{"carillon.db", "temporal.db", "temporal.ok", "secret.key"} {
+	for _, name := range []string{"carillon.db", "temporal.db", "temporal.ok"} {
 		raw, err := os.ReadFile(filepath.Join(c.data, name))
 		require.NoError(t, err)
 		zip(t, filepath.Join(dir, name+".gz"), raw)
