@@ -163,3 +163,14 @@ func (c *Contact) CheckSize() error {
 	}
 	return nil
 }
+
+// bytes estimates the document's size as JSON from above, without writing it:
+// a fixed part, and per communication one, for everything but the dictionaries.
+func (c *Contact) bytes() int {
+	const document, communication = 2 << 10, 768
+	n := document + c.Parameters.bytes() + c.Results.bytes() + c.InternalData.bytes()
+	for i := range c.Communications {
+		n += communication + c.Communications[i].Params.bytes() + c.Communications[i].Results.bytes()
+	}
+	return n
+}

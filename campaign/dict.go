@@ -24,6 +24,15 @@ func (d Dict) MarshalJSON() ([]byte, error) {
 // Keys returns the keys in order.
 func (d Dict) Keys() []string { return slices.Sorted(maps.Keys(d)) } //workflowcheck:ignore
 
+// bytes is about how long the dictionary is as JSON.
+func (d Dict) bytes() int {
+	n := 2
+	for _, k := range d.Keys() {
+		n += len(k) + len(d[k]) + 4
+	}
+	return n
+}
+
 // Text returns the value under a key if it is a string, else "".
 func (d Dict) Text(key string) string {
 	var s string

@@ -296,7 +296,7 @@ func (s *State) keepResults(results Dict, m *Communication, now time.Time) {
 		own = m.Results
 		m.Results = DictChange{Set: results}.apply(m.Results)
 	}
-	if err := c.CheckSize(); err == nil {
+	if c.bytes() <= MaxContactBytes {
 		return
 	}
 	c.Results = contact
