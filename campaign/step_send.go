@@ -92,6 +92,7 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 	if m == nil {
 		return nil
 	}
+	var cmds []Command
 	out := e.Sent
 	m.SessionID, m.ProviderMessageID = out.SessionID, out.ProviderMessageID
 	switch out.Outcome {
@@ -115,8 +116,9 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 	default:
 		s.backToPlanned(m, now)
 		s.trouble(TroubleSend, orElse(out.Reason, "send_failed"), out.Detail, m.ID, now)
+		// A send that was given up by time could not give the agent's place back itself.
+		cmds = append(cmds, s.spawn(Command{Kind: CommandRelease, CommunicationID: m.ID}))
 	}
-	var cmds []Command
 	early := s.Early
 	s.Early = nil
 	for i := range early {

@@ -248,6 +248,7 @@ func TestSendsThatDidNotGoWell(t *testing.T) {
 		st := begin(t, "Mail")
 		st.pass(campaign.EmailNotification)
 		st.sending(campaign.SendOutcome{Outcome: campaign.SendAttention, Reason: "integration_error", Detail: "bad key"})
+		st.asked(campaign.CommandRelease)
 		st.contact(campaign.ContactNeedsAttention)
 		require.Equal(t, "integration_error", st.s.Contact.Attention.Reason)
 		st.after(day)
