@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"carillon/campaign"
+)
+
+// Send states.
+const (
+	SendSending = "sending"
+	SendSent    = "sent"
+	SendFailed  = "failed"
+	SendUnknown = "unknown"
+	SendRetry   = "retry" // surely not sent; the next attempt may claim it again
+)
+
+// Send is the ledger's row of one outbound message. It is committed as
+// "sending" before the provider is called and settled after.
+type Send struct {
+	ID                string           `json:"id"` // communication id (with "#n" from an operator's n-th retry on) or message id
+	ContactID         string           `json:"contact_id"`
+	CampaignID        string           `json:"campaign_id"`
+	CommunicationID   string           `json:"communication_id"`
+	SessionID         string           `json:"session_id"`
+	IntegrationID     string           `json:"integration_id"`
+	Channel           campaign.Channel `json:"channel"`
+	State             string           `json:"state"`
+	Address           string           `json:"address"`
+	PayloadHash       string           `json:"payload_hash"`
+	CorrelationKey    string           `json:"correlation_key"`
+	ProviderMessageID string           `json:"provider_message_id"`
+	Reason            string           `json:"reason"`
+	CreatedAt         time.Time        `json:"created_at"`
+	SettledAt         *time.Time       `json:"settled_at"`
+}
+
+// OutboxMessage is what left through the built-in development provider.
+type OutboxMessage struct {
+	ID              string           `json:"id"`
+	At              time.Time        `json:"at"`
+	Channel         campaign.Channel `json:"channel"`
+	To              string           `json:"to"`
+	Subject         string           `json:"subject"`
+	Body            string           `json:"body"`
+	Payload         json.RawMessage  `json:"payload"`
+	CampaignID      string           `json:"campaign_id"`
+	ContactID       string           `json:"contact_id"`
+	CommunicationID string           `json:"communication_id"`
+	SessionID       string           `json:"session_id"`
+	CorrelationKey  string           `json:"correlation_key"`
+	Status          string           `json:"status"`
+}
+
+// Ledger keeps sends and the outbox.
+type Ledger interface {
+	// ClaimSend inserts the row as sending together with the session it opens, if
+	// any; if the id is there already it returns the earlier row and false, save
+	// for one in state retry, which becomes sending again (true).
+	ClaimSend(ctx context.Context, s Send, open *campaign.Session) (Send, bool, error)
+	// SettleSend sets state, provider id and reason, and the message's delivery. A
+	// row that is settled already keeps what it has, save that unknown may become
+	// sent or failed.
+	SettleSend(ctx context.Context, id, state, providerMessageID, reason string, at time.Time) error
+	SendByCorrelation(ctx context.Context, key string) (Send, error)
+	SendRow(ctx context.Context, id string) (Send, error)
+	PutOutbox(ctx context.Context, m OutboxMessage) (OutboxMessage, error) // idempotent by correlation key: the first wins and is returned
+	OutboxByCorrelation(ctx context.Context, key string) (OutboxMessage, error)
+	OutboxMessage(ctx context.Context, id string) (OutboxMessage, error)
+	SetOutboxStatus(ctx context.Context, id, status string) error
+	Outbox(ctx context.Context, campaignID, contactID string, p Page) (List[OutboxMessage], error)
+}

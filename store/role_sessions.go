@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"carillon/campaign"
+)
+
+// SessionFilter narrows a list of sessions.
+type SessionFilter struct {
+	CampaignID, AgentID, ContactID string
+	IntegrationID, Address         string // where a reply came in and from whom
+	Status                         campaign.SessionStatus
+	Mode                           campaign.Mode
+	Outcome                        campaign.CommunicationStatus
+	WaitingForPerson               bool // open and in mode human
+}
+
+// InboxEvent is something from outside a contact must be told exactly once: it
+// is committed here before it is acknowledged, and relayed until taken.
+type InboxEvent struct {
+	ID         string          `json:"id"`
+	CampaignID string          `json:"campaign_id"` // filled in from the contact when read
+	ContactID  string          `json:"contact_id"`
+	SessionID  string          `json:"session_id"`
+	Kind       string          `json:"kind"`
+	Payload    json.RawMessage `json:"payload"` // a campaign.Event
+	At         time.Time       `json:"at"`
+}
+
+// Unmatched is an inbox event no running contact could take.
+type Unmatched struct {
+	ID        string    `json:"id"`
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"`
+	ContactID string    `json:"contact_id"`
+	SessionID string    `json:"session_id"`
+	Content   string    `json:"content"`
+	Reason    string    `json:"reason"`
+}
+
+// Sessions keeps sessions, their messages, and the inbox.
+type Sessions interface {
+	OpenSession(ctx context.Context, s campaign.Session) error                             // idempotent by id
+	Session(ctx context.Context, id string) (campaign.Session, error)                      // with its messages
+	Sessions(ctx context.Context, f SessionFilter, p Page) (List[campaign.Session], error) // without messages
+	UpdateSession(ctx context.Context, id string, change func(*campaign.Session) error) (campaign.Session, error)
+	// CloseSession ends an open session, merges its results, and frees the
+	// agent's lease held by its communication in the same transaction; it returns
+	// the contact the freed place was granted to, if one waited. The grant is put
+	// into the inbox in the same transaction (see Grant.InboxEvent), so it is not
+	// lost if the process dies. Closing a closed session changes nothing.
+	CloseSession(ctx context.Context, id string, status campaign.SessionStatus, results campaign.Dict, reason string, at time.Time) (granted *Grant, err error)
+	AddMessage(ctx context.Context, m campaign.Message) error // idempotent by id
+	MarkMessage(ctx context.Context, id, delivery, providerMessageID string) error
+	MoveMessage(ctx context.Context, id, toSession string) error // no error if there is no such message
+	// AddEvent commits an event and, if not nil, the message it carries; false if
+	// the id was there already. guard runs in the transaction on the session.
+	AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) (bool, error)
+	// UntakenEvents returns up to limit events that no contact has taken and that
+	// are due for another try, in their order, each after what its contact has not
+	// taken of what came before it.
+	UntakenEvents(ctx context.Context, before time.Time, limit int) ([]InboxEvent, error)
+	// TryEvents counts a delivery of the events; they are due again the later the
+	// more there were.
+	TryEvents(ctx context.Context, ids []string, now time.Time) error
+	TakeEvents(ctx context.Context, ids []string) error
+	MarkUnmatched(ctx context.Context, id, reason string) error
+	UnmatchedEvents(ctx context.Context, p Page) (List[Unmatched], error)
+}
