@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"carillon/campaign"
 	"carillon/channels"
@@ -170,88 +169,6 @@ func (p *passage) opened(ctx context.Context, result campaign.SendOutcome, messa
 	}
 }
 
-// recheck asks again what may have changed since the gate, which a backlog can
-// leave far behind; nil lets the message go. It reads a few rows by their keys,
-// and does not stop what an earlier attempt began.
-func (p *passage) recheck(ctx context.Context, session *campaign.Session) (*campaign.SendOutcome, error) {
-	if unsent, err := p.unsent(ctx, session); err != nil || !unsent {
-		return nil, err
-	}
-	now := p.a.now()
-	switch {
-	case p.campaign.Status != campaign.Running: // of a stopped one, the sweep ends the contact
-		return wait(campaign.HeldCampaign, p.campaign.ID, now), nil
-	case p.stage.Paused:
-		return wait(campaign.HeldStage, p.stage.ID, now), nil
-	case p.m.ExpiresAt != nil && !p.m.ExpiresAt.After(now):
-		return skip("expired", "its time (%s) had passed", p.m.ExpiresAt.UTC().Format(time.RFC3339)), nil
-	}
-	ch := p.delivery.Channel
-	to, _ := channels.Address(&p.contact, ch)
-	reason, err := p.a.Store.Suppressed(ctx, p.contact.ExternalID, ch, to)
-	if err != nil {
-		return nil, err
-	}
-	if reason != "" {
-		return skip(reason, "the person must not be contacted by %s (%s)", ch, reason), nil
-	}
-	if ch != campaign.Human {
-		id, err := p.a.integrationFor(ctx, &p.delivery)
-		if err != nil {
-			return nil, err
-		}
-		if paused, err := p.a.integrationPaused(ctx, id); err != nil {
-			return nil, err
-		} else if paused != "" {
-			return wait(campaign.HeldIntegration, paused, now), nil
-		}
-	}
-	if p.delivery.Agent == "" || ch == campaign.EmailNotification {
-		return nil, nil
-	}
-	agent, err := p.a.Store.Agent(ctx, p.delivery.Agent)
-	if errors.Is(err, store.ErrNotFound) || err == nil && agent.Status == campaign.AgentRunning {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return wait(campaign.HeldAgentStopped, agent.ID, now), nil
-}
-
-// unsent reports that no earlier attempt began: what opens without a word has
-// no row in the ledger, but its session.
-func (p *passage) unsent(ctx context.Context, session *campaign.Session) (bool, error) {
-	if !p.silent() || session == nil {
-		return p.a.unsent(ctx, ledgerID(p.m))
-	}
-	_, err := p.a.Store.Session(ctx, session.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return true, nil
-	}
-	return false, err
-}
-
-func wait(cause, ref string, now time.Time) *campaign.SendOutcome {
-	return &campaign.SendOutcome{Outcome: campaign.SendHeld, Hold: &campaign.Hold{Cause: cause, Ref: ref, Since: now}}
-}
-
-func skip(reason, format string, args ...any) *campaign.SendOutcome {
-	return &campaign.SendOutcome{Outcome: campaign.SendSkipped, Reason: reason, Detail: fmt.Sprintf(format, args...)}
-}
-
-// integrationPaused returns the integration's own id if it is paused, else "".
-func (a *Activities) integrationPaused(ctx context.Context, id string) (string, error) {
-	if id == "" {
-		return "", nil
-	}
-	i, err := a.Store.Integration(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !i.Paused {
-		return "", nil
-	}
-	return i.ID, err
-}
-
 // silent reports that the session opens without a word: a person handles it,
 // or nothing is written down as its opening and the agent speaks first.
 func (p *passage) silent() bool {
@@ -290,63 +207,4 @@ func (p *passage) session(ctx context.Context) (*campaign.Session, error) {
 	}
 	s.IntegrationID = id
 	return s, nil
-}
-
-// Reply sends one message inside an open session. Idempotent through the
-// ledger, as Send is.
-func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campaign.SendOutcome, error) {
-	s, err := a.Store.Session(ctx, in.SessionID)
-	if err != nil {
-		return campaign.SendOutcome{}, settled(err)
-	}
-	var content string
-	for _, m := range s.Messages {
-		if m.ID == in.MessageID {
-			content = m.Content
-		}
-	}
-	if content == "" {
-		return trouble("message_missing", "session %s has no message %s", s.ID, in.MessageID), nil
-	}
-	message := channels.Outbound{
-		ID: in.MessageID, CorrelationKey: in.MessageID, Channel: s.Channel, To: s.Address, Body: content, Reply: true,
-		Delivery: campaign.Delivery{Channel: s.Channel, Integration: s.IntegrationID}, CampaignID: in.CampaignID, ContactID: in.ContactID,
-		CommunicationID: in.CommunicationID, SessionID: s.ID, At: a.now(),
-	}
-	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
-		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")
-	}
-	out, err := a.answer(ctx, message)
-	if err != nil {
-		return out, err
-	}
-	delivery := map[string]string{campaign.SendSent: "sent", campaign.SendUnknown: "unknown"}[out.Outcome]
-	if delivery == "" {
-		delivery = "failed"
-	}
-	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID)
-}
-
-// answer delivers a reply unless the person must not be contacted any more.
-func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.SendOutcome, error) {
-	unsent, err := a.unsent(ctx, m.ID)
-	if err != nil {
-		return campaign.SendOutcome{}, err
-	}
-	if unsent {
-		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
-		if err != nil {
-			return campaign.SendOutcome{}, settled(err)
-		}
-		reason, err := a.Store.Suppressed(ctx, c.ExternalID, m.Channel, m.To)
-		if err != nil {
-			return campaign.SendOutcome{}, err
-		}
-		if reason != "" {
-			return campaign.SendOutcome{
-				Outcome: campaign.SendFailed, Reason: reason, Detail: fmt.Sprintf("the person must not be contacted by %s (%s)", m.Channel, reason),
-			}, nil
-		}
-	}
-	return a.deliver(ctx, m, nil, false)
 }

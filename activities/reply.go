@@ -1,0 +1,69 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"carillon/campaign"
+	"carillon/channels"
+	"carillon/workflows"
+)
+
+// Reply sends one message inside an open session. Idempotent through the
+// ledger, as Send is.
+func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campaign.SendOutcome, error) {
+	s, err := a.Store.Session(ctx, in.SessionID)
+	if err != nil {
+		return campaign.SendOutcome{}, settled(err)
+	}
+	var content string
+	for _, m := range s.Messages {
+		if m.ID == in.MessageID {
+			content = m.Content
+		}
+	}
+	if content == "" {
+		return trouble("message_missing", "session %s has no message %s", s.ID, in.MessageID), nil
+	}
+	message := channels.Outbound{
+		ID: in.MessageID, CorrelationKey: in.MessageID, Channel: s.Channel, To: s.Address, Body: content, Reply: true,
+		Delivery: campaign.Delivery{Channel: s.Channel, Integration: s.IntegrationID}, CampaignID: in.CampaignID, ContactID: in.ContactID,
+		CommunicationID: in.CommunicationID, SessionID: s.ID, At: a.now(),
+	}
+	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
+		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")
+	}
+	out, err := a.answer(ctx, message)
+	if err != nil {
+		return out, err
+	}
+	delivery := map[string]string{campaign.SendSent: "sent", campaign.SendUnknown: "unknown"}[out.Outcome]
+	if delivery == "" {
+		delivery = "failed"
+	}
+	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID)
+}
+
+// answer delivers a reply unless the person must not be contacted any more.
+func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.SendOutcome, error) {
+	unsent, err := a.unsent(ctx, m.ID)
+	if err != nil {
+		return campaign.SendOutcome{}, err
+	}
+	if unsent {
+		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
+		if err != nil {
+			return campaign.SendOutcome{}, settled(err)
+		}
+		reason, err := a.Store.Suppressed(ctx, c.ExternalID, m.Channel, m.To)
+		if err != nil {
+			return campaign.SendOutcome{}, err
+		}
+		if reason != "" {
+			return campaign.SendOutcome{
+				Outcome: campaign.SendFailed, Reason: reason, Detail: fmt.Sprintf("the person must not be contacted by %s (%s)", m.Channel, reason),
+			}, nil
+		}
+	}
+	return a.deliver(ctx, m, nil, false)
+}
