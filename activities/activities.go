@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"carillon/agents"
 	"carillon/campaign"
 	"carillon/channels"
 	"carillon/relay"
@@ -52,6 +53,7 @@ type Activities struct {
 	Store    Store
 	Runner   Runner
 	Channels *channels.Registry
+	Agents   *agents.Registry
 	Renderer *channels.Renderer
 	Relay    *relay.Relay
 	Temporal client.Client

@@ -1,10 +1,14 @@
 // Package agents is the contract with whoever talks in a session: which kinds
-// of agents this build can run, what each of them needs, and who of them is
-// given turns. It imports package campaign and nothing of the engine.
+// of agents this build can run, what each of them needs, and how one is given a
+// turn. It imports package campaign and nothing of the engine.
 package agents
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"time"
 
 	"carillon/campaign"
 )
@@ -20,31 +24,113 @@ type Field struct {
 
 // Description is a kind of agent about itself.
 type Description struct {
-	Kind     campaign.AgentKind `json:"kind"`
-	Name     string             `json:"name"`
-	Hint     string             `json:"hint"`
-	Turns    bool               `json:"turns"`
-	Settings []Field            `json:"settings"`
-	Secrets  []Field            `json:"secrets"`
+	Kind campaign.AgentKind `json:"kind"`
+	Name string             `json:"name"`
+	Hint string             `json:"hint"`
+	// Turns says that the engine asks the agent for an answer to every message. One
+	// that has no turns answers by itself, through the REST API.
+	Turns bool `json:"turns"`
+	// Instant says that a turn takes a few milliseconds and leaves the process for
+	// nothing, so that the engine runs it in place.
+	Instant  bool    `json:"instant"`
+	Settings []Field `json:"settings"`
+	Secrets  []Field `json:"secrets"`
 }
+
+// ErrNoTurns is what [Kind.Open] returns for an agent that is given no turns.
+var ErrNoTurns = errors.New("the agent is given no turns")
 
 // Kind is one kind of agent.
 type Kind interface {
 	Describe() Description
-	// Turns reports whether the engine asks the agent for an answer to every
-	// message. One that has no turns answers by itself, through the REST API.
-	Turns() bool
 	// Validate reports every field of the agent that breaks a rule of the kind,
 	// as a [*campaign.Error].
 	Validate(a *campaign.Agent) error
+	// Open makes the speaker of an agent. It uses no network. It returns
+	// [ErrNoTurns] for a kind without turns, and a [*Failure] for an agent that
+	// cannot speak as it is.
+	Open(a campaign.Agent, d Deps) (Speaker, error)
 }
 
-// Kinds lists the kinds this build can run.
-func Kinds() []Kind { return []Kind{external{}} }
+// Deps is what a kind is given to work with.
+type Deps struct {
+	HTTP    *http.Client // with a time-out; nil for kinds that need none
+	Secrets map[string]campaign.Secret
+}
+
+// Speaker answers in sessions for one agent. It is safe for concurrent use.
+type Speaker interface {
+	// Speak takes one turn: the answer to what the contact said last or, in a
+	// session in which nobody has said anything, its opening. An error is a
+	// [*Failure] or the context's; a repeated turn has the same [Turn.ID].
+	Speak(ctx context.Context, t Turn) (Answer, error)
+}
+
+// Turn is what an agent knows when it is its turn.
+type Turn struct {
+	ID            string // stable over every retry: an idempotency key
+	Session       campaign.Session
+	Contact       campaign.Contact
+	Communication campaign.Communication
+	Campaign      campaign.Campaign
+	Now           time.Time
+}
+
+// Said returns what the contact has said since anybody answered, oldest first.
+// A burst of messages is answered in one turn.
+func (t *Turn) Said() []campaign.Message {
+	from := len(t.Session.Messages)
+	for from > 0 && t.Session.Messages[from-1].Author == campaign.AuthorContact {
+		from--
+	}
+	return t.Session.Messages[from:]
+}
+
+// Answer is what an agent makes of its turn. The zero value says nothing and
+// changes nothing.
+type Answer struct {
+	Content string                 // is sent to the contact; "" says nothing
+	State   string                 // where the agent is now; "" stays
+	Results campaign.Dict          // what it has found out, merged into the session's results
+	End     campaign.SessionStatus // ends the session after the answer; "" goes on
+	Reason  string                 // of the end or the hand-off
+	HandOff bool                   // a person is to take over
+}
+
+// Failure is why an agent could not take its turn. Its text holds no secret.
+type Failure struct {
+	// Permanent says that the same turn would fail again: a person must mend the
+	// agent. Otherwise the turn is repeated.
+	Permanent  bool
+	RetryAfter time.Duration // how long to wait before, 0 if nobody said
+	Err        error
+}
+
+// Error returns the cause.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Registry is the kinds of this build. It is made once, by package agents/all,
+// and safe for concurrent use.
+type Registry struct{ kinds []Kind }
+
+// NewRegistry makes a registry.
+func NewRegistry(kinds ...Kind) *Registry { return &Registry{kinds: kinds} }
+
+// Kinds describes the kinds of this build.
+func (r *Registry) Kinds() []Description {
+	out := make([]Description, 0, len(r.kinds))
+	for _, k := range r.kinds {
+		out = append(out, k.Describe())
+	}
+	return out
+}
 
 // Of returns the kind, and whether this build can run it.
-func Of(kind campaign.AgentKind) (Kind, bool) {
-	for _, k := range Kinds() {
+func (r *Registry) Of(kind campaign.AgentKind) (Kind, bool) {
+	for _, k := range r.kinds {
 		if k.Describe().Kind == kind {
 			return k, true
 		}
@@ -52,20 +138,50 @@ func Of(kind campaign.AgentKind) (Kind, bool) {
 	return nil, false
 }
 
+// Turns says how the engine gives turns to an agent of the kind: not at all,
+// in place or by an activity of their own.
+func (r *Registry) Turns(kind campaign.AgentKind) campaign.Turns {
+	k, ok := r.Of(kind)
+	if !ok {
+		return campaign.TurnsNone
+	}
+	switch d := k.Describe(); {
+	case !d.Turns:
+		return campaign.TurnsNone
+	case d.Instant:
+		return campaign.TurnsHere
+	default:
+		return campaign.TurnsAway
+	}
+}
+
+// Open makes the speaker of an agent; see [Kind.Open].
+func (r *Registry) Open(a campaign.Agent, d Deps) (Speaker, error) {
+	k, ok := r.Of(a.Kind)
+	if !ok {
+		return nil, &Failure{Permanent: true, Err: r.unknown(a.Kind)}
+	}
+	return k.Open(a, d)
+}
+
 // Validate reports every field of the agent that breaks a rule, those of its
 // kind among them. A kind this build cannot run is refused, and the message
 // lists the ones it can.
-func Validate(a *campaign.Agent) error {
+func (r *Registry) Validate(a *campaign.Agent) error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
-	k, ok := Of(a.Kind)
+	k, ok := r.Of(a.Kind)
 	if !ok {
-		var names []string
-		for _, k := range Kinds() {
-			names = append(names, string(k.Describe().Kind))
-		}
-		return campaign.Invalid("kind", "this build cannot run an agent of kind %s; it can run: %s", a.Kind, strings.Join(names, ", "))
+		return r.unknown(a.Kind)
 	}
 	return k.Validate(a)
+}
+
+func (r *Registry) unknown(kind campaign.AgentKind) error {
+	var names []string
+	for _, k := range r.kinds {
+		names = append(names, string(k.Describe().Kind))
+	}
+	return campaign.Invalid("kind", "this build cannot run an agent of kind %s; it can run: %s", kind, strings.Join(names, ", "))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/agents"
+	"carillon/agents/all"
 	"carillon/campaign"
 )
 
@@ -23,7 +24,7 @@ func TestValidate(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := agents.Validate(&tc.agent)
+			err := all.New().Validate(&tc.agent)
 			if tc.want == "" {
 				require.NoError(t, err)
 				return
@@ -36,16 +37,33 @@ func TestValidate(t *testing.T) {
 
 func TestKindsDescribeThemselves(t *testing.T) {
 	t.Parallel()
-	for _, k := range agents.Kinds() {
-		d := k.Describe()
+	r := all.New()
+	for _, d := range r.Kinds() {
 		require.Contains(t, campaign.AgentKinds, d.Kind)
 		require.NotEmpty(t, d.Name)
 		require.NotEmpty(t, d.Hint)
-		require.Equal(t, k.Turns(), d.Turns)
+		require.NotNil(t, d.Settings, "an empty list, so that JSON says []")
+		require.NotNil(t, d.Secrets, "an empty list, so that JSON says []")
+		require.False(t, d.Instant && !d.Turns, "%s is quick at something it does not do", d.Kind)
 	}
-	external, ok := agents.Of(campaign.AgentExternal)
-	require.True(t, ok)
-	require.False(t, external.Turns())
-	_, ok = agents.Of(campaign.AgentWebhook)
-	require.False(t, ok)
+	require.Equal(t, campaign.TurnsNone, r.Turns(campaign.AgentExternal))
+	_, err := r.Open(campaign.Agent{Kind: campaign.AgentExternal}, agents.Deps{})
+	require.ErrorIs(t, err, agents.ErrNoTurns)
+	_, err = r.Open(campaign.Agent{Kind: "oracle"}, agents.Deps{})
+	var f *agents.Failure
+	require.ErrorAs(t, err, &f)
+	require.True(t, f.Permanent)
+}
+
+func TestSaidIsWhatNobodyHasAnswered(t *testing.T) {
+	t.Parallel()
+	say := func(a campaign.Author, text string) campaign.Message {
+		return campaign.Message{Author: a, Content: text}
+	}
+	turn := agents.Turn{Session: campaign.Session{Messages: []campaign.Message{
+		say(campaign.AuthorAgent, "Hello"), say(campaign.AuthorContact, "Hi"), say(campaign.AuthorAgent, "How are you?"),
+		say(campaign.AuthorContact, "Well"), say(campaign.AuthorContact, "And you?"),
+	}}}
+	require.Equal(t, []campaign.Message{say(campaign.AuthorContact, "Well"), say(campaign.AuthorContact, "And you?")}, turn.Said())
+	require.Empty(t, (&agents.Turn{}).Said())
 }

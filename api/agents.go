@@ -8,12 +8,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"carillon/agents"
 	"carillon/campaign"
 	"carillon/store"
 )
 
-func (s *Server) agents(g huma.API) {
+func (s *Server) agentRoutes(g huma.API) {
 	op(s, g, http.MethodGet, "/agents", "List agents", Viewer,
 		func(ctx context.Context, in *struct{ Page }) (*listed[campaign.Agent], error) {
 			l, err := s.Store.Agents(ctx, in.store())
@@ -84,7 +83,7 @@ func (s *Server) checkAgent(ctx context.Context, a *campaign.Agent, secrets map[
 			withSecrets.SecretNames = append(slices.Clone(withSecrets.SecretNames), name)
 		}
 	}
-	if err := agents.Validate(&withSecrets); err != nil {
+	if err := s.Agents.Validate(&withSecrets); err != nil {
 		return err
 	}
 	for ch, id := range a.Integrations {
@@ -182,7 +181,7 @@ func (s *Server) deleteAgent(ctx context.Context, in *idInput) (*struct{}, error
 
 func (s *Server) startAgent(ctx context.Context, in *idInput) (*body[campaign.Agent], error) {
 	a, err := s.Store.UpdateAgent(ctx, in.ID, func(a *campaign.Agent) error {
-		if err := agents.Validate(a); err != nil {
+		if err := s.Agents.Validate(a); err != nil {
 			return err
 		}
 		a.Status, a.StatusMessage = campaign.AgentRunning, ""

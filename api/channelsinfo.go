@@ -22,11 +22,7 @@ func (s *Server) channelsInfo(g huma.API) {
 		}, describe("The providers of this build, with the settings and secrets of their integrations."))
 	op(s, g, http.MethodGet, "/agent_kinds", "List agent kinds", Viewer,
 		func(context.Context, *struct{}) (*listed[agents.Description], error) {
-			var all []agents.Description
-			for _, k := range agents.Kinds() {
-				all = append(all, k.Describe())
-			}
-			return whole(all), nil
+			return whole(s.Agents.Kinds()), nil
 		}, describe("The kinds of agents this build can run, with their settings and secrets."))
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	allagents "carillon/agents/all"
 	"carillon/api"
 	"carillon/channels/all"
 	"carillon/internal/pgtest"
@@ -152,7 +153,7 @@ func (l *logbook) about(text string) string {
 // FuzzAPI sends any body and query to any operation, without Temporal.
 func FuzzAPI(f *testing.F) {
 	s := openStore(f, filepath.Join(f.TempDir(), "carillon.db"))
-	server, err := api.New(api.Deps{Store: s, Channels: all.New(frontBox{s}), AdminKey: adminKey, PublicURL: "https://carillon.example"})
+	server, err := api.New(api.Deps{Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(), AdminKey: adminKey, PublicURL: "https://carillon.example"})
 	require.NoError(f, err)
 	handler := server.Handler()
 	send := func(r *http.Request) (*http.Response, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	allagents "carillon/agents/all"
 	"carillon/api"
 	"carillon/internal/pgtest"
 	"carillon/store"
@@ -31,7 +32,7 @@ const adminKey = "test-admin-key"
 func serve(t *testing.T, changes ...func(*api.Deps)) *service {
 	t.Helper()
 	st := openStore(t, emptyDatabase(t))
-	deps := api.Deps{Store: st, AdminKey: adminKey, Version: "test", Mode: api.ModeOutbox, PublicURL: "https://carillon.example"}
+	deps := api.Deps{Store: st, Agents: allagents.New(), AdminKey: adminKey, Version: "test", Mode: api.ModeOutbox, PublicURL: "https://carillon.example"}
 	for _, change := range changes {
 		change(&deps)
 	}

@@ -18,7 +18,7 @@ func (s *Server) register() {
 	s.operations(g)
 	s.sessions(g)
 	s.inbox(g)
-	s.agents(g)
+	s.agentRoutes(g)
 	s.integrations(g)
 	s.channelsInfo(g)
 	s.outbox(g)

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.temporal.io/sdk/client"
 
+	"carillon/agents"
 	"carillon/channels"
 	"carillon/relay"
 	"carillon/store"
@@ -47,6 +48,7 @@ type Deps struct {
 	Relay       *relay.Relay
 	Runner      Runner // nil: strategies are not checked, tests of them answer 503
 	Channels    *channels.Registry
+	Agents      *agents.Registry
 	Renderer    *channels.Renderer
 	Mode        string // outbox, redirect or live; "" is outbox
 	PublicURL   string // as providers and people outside reach us
@@ -88,6 +90,9 @@ func New(d Deps) (*Server, error) {
 	}
 	if d.Channels == nil {
 		d.Channels = channels.NewRegistry()
+	}
+	if d.Agents == nil {
+		d.Agents = agents.NewRegistry()
 	}
 	if d.Mode == "" {
 		d.Mode = ModeOutbox

@@ -71,11 +71,34 @@ type Agent struct {
 	UpdatedAt     time.Time         `json:"updated_at"`
 }
 
+// Turns says how an agent comes to speak.
+type Turns string
+
+// How turns are given.
+const (
+	TurnsNone Turns = ""     // it answers by itself, through the REST API
+	TurnsHere Turns = "here" // in some milliseconds, in place
+	TurnsAway Turns = "away" // by an activity of its own
+)
+
 // AgentState is one state of an agent's conversation.
 type AgentState struct {
-	Name         string `json:"name"`
-	Instructions string `json:"instructions,omitempty"`
-	Start        bool   `json:"start,omitempty"`
+	Name         string       `json:"name"`
+	Instructions string       `json:"instructions,omitempty"`
+	Start        bool         `json:"start,omitempty"`
+	Say          string       `json:"say,omitempty"`     // of a scripted agent: how it opens a session in this state, in Liquid
+	Replies      []AgentReply `json:"replies,omitempty"` // of a scripted agent: the first that matches is taken
+}
+
+// AgentReply is what a scripted agent answers to a message.
+type AgentReply struct {
+	Match   []string      `json:"match,omitempty"`    // words or /regular expressions/, any of them; none matches everything
+	Say     string        `json:"say,omitempty"`      // in Liquid
+	State   string        `json:"state,omitempty"`    // where it is then
+	Results Dict          `json:"results,omitempty"`  // what it has found out; "$1" is what the expression's first group matched
+	End     SessionStatus `json:"end,omitempty"`      // ends the session
+	HandOff bool          `json:"hand_off,omitempty"` // a person takes over
+	Reason  string        `json:"reason,omitempty"`   // of the end or the hand-off
 }
 
 // ResultField is one thing an agent is to find out.

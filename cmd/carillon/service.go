@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"carillon/activities"
+	"carillon/agents"
+	allagents "carillon/agents/all"
 	"carillon/api"
 	"carillon/channels"
 	"carillon/channels/all"
@@ -32,6 +34,7 @@ type service struct {
 	namespace string
 	relay     *relay.Relay
 	registry  *channels.Registry
+	agents    *agents.Registry
 	renderer  *channels.Renderer
 	pool      *strategies.Pool
 }
@@ -51,7 +54,7 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	if s.store, err = store.Open(ctx, dsn, store.Options{SecretKeys: keys}); err != nil {
 		return nil, err
 	}
-	s.registry = all.New(outboxStore{s.store})
+	s.registry, s.agents = all.New(outboxStore{s.store}), allagents.New()
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func (s *service) close() {
 func (s *service) worker() *worker.Worker {
 	return worker.New(s.temporal, worker.Options{
 		Activities: &activities.Activities{
-			Store: s.store, Runner: s.pool, Channels: s.registry, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
+			Store: s.store, Runner: s.pool, Channels: s.registry, Agents: s.agents, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
 			Mode: s.Mode, Now: time.Now, Log: s.log,
 		},
 		Log: s.log,
@@ -100,7 +103,7 @@ func (s *service) listen(ctx context.Context, address, adminKey, ui string, requ
 		public = url
 	}
 	server, err := api.New(api.Deps{
-		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Renderer: s.renderer,
+		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Agents: s.agents, Renderer: s.renderer,
 		Mode: s.Mode, PublicURL: public, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
 		Namespace: s.namespace,
 	})
