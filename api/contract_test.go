@@ -25,6 +25,8 @@ POST /v1/campaigns/{id}/start
 POST /v1/campaigns/{id}/pause
 POST /v1/campaigns/{id}/resume
 POST /v1/campaigns/{id}/stop
+GET /v1/campaigns/{id}/export
+POST /v1/campaigns/import
 GET /v1/campaigns/{id}/preflight
 GET PUT /v1/settings
 GET POST /v1/campaigns/{id}/stages
@@ -106,8 +108,6 @@ GET /metrics
 // moves up.
 const later = `
 GET /v1/campaigns/{id}/analytics
-GET /v1/campaigns/{id}/export
-POST /v1/campaigns/import
 POST /v1/campaigns/{id}/dry_runs
 POST /v1/campaigns/{id}/simulations
 POST /v1/campaigns/{id}/backtests
@@ -126,8 +126,9 @@ POST /hooks/{provider}/{integration_id}
 // promised are the fields that answers must have, by operation; "items" are
 // looked into.
 var promised = map[string]string{
-	"GET /v1/campaigns/{id}": "id name description labels timezone status status_message fields rules success egress launch launch.started launch.total finished_at",
-	"GET /v1/campaigns":      "items next_cursor items.id items.launch",
+	"GET /v1/campaigns/{id}":    "id name description labels timezone status status_message fields rules success egress launch launch.started launch.total finished_at",
+	"POST /v1/campaigns/import": "id name status changes changes.action changes.kind changes.name changes.detail",
+	"GET /v1/campaigns":         "items next_cursor items.id items.launch",
 	"GET /v1/campaigns/{id}/preflight": "ok problems problems.severity problems.code problems.message problems.where contacts will_skip " +
 		"will_skip.reason will_skip.count due_at_once launch_estimate",
 	"GET /v1/campaigns/{id}/stages/{stage_id}": "id name description position session_timeout send_if outcome weight delivery delivery.channel alternatives " +

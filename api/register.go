@@ -10,6 +10,7 @@ func (s *Server) register() {
 	g := s.newAPI()
 
 	s.campaigns(g)
+	s.bundles(g)
 	s.stages(g)
 	s.strategies(g)
 	s.preflight(g)

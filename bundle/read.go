@@ -88,7 +88,12 @@ func (b *Bundle) Problems(found []campaign.FieldError) error {
 }
 
 // decode reads the form: YAML, known keys, values of the right types.
-func decode(text []byte) (*Bundle, places, error) {
+func decode(text []byte) (b *Bundle, root places, err error) {
+	defer func() {
+		if recover() != nil { // the library panics on some texts
+			b, err = nil, campaign.Invalid("bundle", "this is not YAML")
+		}
+	}()
 	if len(text) > MaxBytes {
 		return nil, places{}, campaign.Errorf(campaign.CodeTooLarge, "a bundle has at most %d bytes", MaxBytes)
 	}
@@ -100,7 +105,7 @@ func decode(text []byte) (*Bundle, places, error) {
 	if reader.Decode(&more) == nil {
 		return nil, places{}, campaign.Invalid("bundle", "line %d: a bundle is one document", more.Line)
 	}
-	root := places{doc.Content[0]}
+	root = places{doc.Content[0]}
 	r := typed{}
 	value := r.value(doc.Content[0], bundleType, "")
 	if len(r.found) > 0 {
@@ -110,11 +115,11 @@ func decode(text []byte) (*Bundle, places, error) {
 	if err != nil {
 		return nil, root, fmt.Errorf("read a bundle: %w", err)
 	}
-	var b Bundle
-	if err := json.Unmarshal(raw, &b); err != nil {
+	b = &Bundle{}
+	if err := json.Unmarshal(raw, b); err != nil {
 		return nil, root, fmt.Errorf("read a bundle: %w", err)
 	}
-	return &b, root, nil
+	return b, root, nil
 }
 
 // places finds where in a text a path is.

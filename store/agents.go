@@ -9,8 +9,12 @@ import (
 
 // CreateAgent adds an agent; ErrConflict if its name is taken.
 func (s *Store) CreateAgent(ctx context.Context, v campaign.Agent) error {
+	return s.direct().insertAgent(ctx, v)
+}
+
+func (c conn) insertAgent(ctx context.Context, v campaign.Agent) error {
 	if v.CreatedAt.IsZero() {
-		v.CreatedAt = s.now()
+		v.CreatedAt = c.s.now()
 	}
 	v.CreatedAt = at(v.CreatedAt)
 	v.UpdatedAt, v.Version = v.CreatedAt, max(v.Version, 1)
@@ -18,7 +22,7 @@ func (s *Store) CreateAgent(ctx context.Context, v campaign.Agent) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.direct().exec(ctx, `insert into agents (id, name, created_at, doc) values ($1, $2, $3, $4)`, v.ID, v.Name, micros(v.CreatedAt), doc)
+	_, err = c.exec(ctx, `insert into agents (id, name, created_at, doc) values ($1, $2, $3, $4)`, v.ID, v.Name, micros(v.CreatedAt), doc)
 	return wrap(err, "create agent %q", v.Name)
 }
 

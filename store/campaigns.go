@@ -13,23 +13,25 @@ import (
 
 // CreateCampaign adds a campaign; ErrConflict if the id is taken.
 func (s *Store) CreateCampaign(ctx context.Context, v campaign.Campaign) error {
-	s.tidyCampaign(&v)
-	doc, err := encode(v)
-	if err != nil {
-		return err
-	}
-	err = s.write(ctx, func(c conn) error {
-		_, err := c.exec(ctx, `insert into campaigns (id, status, created_at, search, doc) values ($1, $2, $3, $4, $5)`,
-			v.ID, string(v.Status), micros(v.CreatedAt), campaignSearch(&v), doc)
-		if err != nil {
-			return err
-		}
-		return c.indexFields(ctx, &v)
-	})
+	err := s.write(ctx, func(c conn) error { return c.insertCampaign(ctx, v) })
 	if err != nil {
 		return fmt.Errorf("create campaign %s: %w", v.ID, err)
 	}
 	return nil
+}
+
+func (c conn) insertCampaign(ctx context.Context, v campaign.Campaign) error {
+	c.s.tidyCampaign(&v)
+	doc, err := encode(v)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `insert into campaigns (id, status, created_at, search, doc) values ($1, $2, $3, $4, $5)`,
+		v.ID, string(v.Status), micros(v.CreatedAt), campaignSearch(&v), doc)
+	if err != nil {
+		return err
+	}
+	return c.indexFields(ctx, &v)
 }
 
 func (s *Store) tidyCampaign(v *campaign.Campaign) {

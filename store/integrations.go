@@ -9,8 +9,12 @@ import (
 
 // CreateIntegration adds an integration; ErrConflict if its name is taken.
 func (s *Store) CreateIntegration(ctx context.Context, v campaign.Integration) error {
+	return s.direct().insertIntegration(ctx, v)
+}
+
+func (c conn) insertIntegration(ctx context.Context, v campaign.Integration) error {
 	if v.CreatedAt.IsZero() {
-		v.CreatedAt = s.now()
+		v.CreatedAt = c.s.now()
 	}
 	v.CreatedAt = at(v.CreatedAt)
 	v.UpdatedAt, v.Version = v.CreatedAt, max(v.Version, 1)
@@ -18,7 +22,7 @@ func (s *Store) CreateIntegration(ctx context.Context, v campaign.Integration) e
 	if err != nil {
 		return err
 	}
-	_, err = s.direct().exec(ctx, `insert into integrations (id, name, created_at, doc) values ($1, $2, $3, $4)`, v.ID, v.Name, micros(v.CreatedAt), doc)
+	_, err = c.exec(ctx, `insert into integrations (id, name, created_at, doc) values ($1, $2, $3, $4)`, v.ID, v.Name, micros(v.CreatedAt), doc)
 	return wrap(err, "create integration %q", v.Name)
 }
 

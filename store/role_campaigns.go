@@ -26,6 +26,9 @@ type Progress struct {
 // Campaigns keeps campaigns, their secrets and settings of the workspace.
 type Campaigns interface {
 	CreateCampaign(ctx context.Context, c campaign.Campaign) error
+	// CreateWhole adds a campaign with its stages and strategies, and agents and
+	// integrations it brings, all or nothing; ErrConflict if a name is taken.
+	CreateWhole(ctx context.Context, w Whole) error
 	Campaign(ctx context.Context, id string) (campaign.Campaign, error)
 	Campaigns(ctx context.Context, f CampaignFilter, p Page) (List[campaign.Campaign], error)
 	// UpdateCampaign changes a campaign in one transaction and adds one to its

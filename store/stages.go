@@ -10,36 +10,38 @@ import (
 
 // CreateStage appends a stage to its campaign.
 func (s *Store) CreateStage(ctx context.Context, v campaign.Stage) (campaign.Stage, error) {
-	if v.ID == "" {
-		v.ID = newID("st_")
-	}
-	if v.CreatedAt.IsZero() {
-		v.CreatedAt = s.now()
-	}
-	v.CreatedAt = at(v.CreatedAt)
-	v.UpdatedAt, v.Version = v.CreatedAt, 1
-	err := s.write(ctx, func(c conn) error {
-		// The campaign's row is the lock that keeps positions apart.
-		var found string
-		if err := c.one(ctx, `select id from campaigns where id = $1`+s.dialect.locked, []any{v.CampaignID}, &found); err != nil {
-			return err
-		}
-		err := c.one(ctx, `select coalesce(max(position), 0) + 1 from stages where campaign_id = $1`, []any{v.CampaignID}, &v.Position)
-		if err != nil {
-			return err
-		}
-		doc, err := encode(v)
-		if err != nil {
-			return err
-		}
-		_, err = c.exec(ctx, `insert into stages (id, campaign_id, name, position, doc) values ($1, $2, $3, $4, $5)`,
-			v.ID, v.CampaignID, v.Name, v.Position, doc)
-		return err
-	})
+	err := s.write(ctx, func(c conn) error { return c.insertStage(ctx, &v) })
 	if err != nil {
 		return campaign.Stage{}, fmt.Errorf("create stage %q: %w", v.Name, err)
 	}
 	return v, nil
+}
+
+func (c conn) insertStage(ctx context.Context, v *campaign.Stage) error {
+	if v.ID == "" {
+		v.ID = newID("st_")
+	}
+	if v.CreatedAt.IsZero() {
+		v.CreatedAt = c.s.now()
+	}
+	v.CreatedAt = at(v.CreatedAt)
+	v.UpdatedAt, v.Version = v.CreatedAt, 1
+	// The campaign's row is the lock that keeps positions apart.
+	var found string
+	if err := c.one(ctx, `select id from campaigns where id = $1`+c.s.dialect.locked, []any{v.CampaignID}, &found); err != nil {
+		return err
+	}
+	err := c.one(ctx, `select coalesce(max(position), 0) + 1 from stages where campaign_id = $1`, []any{v.CampaignID}, &v.Position)
+	if err != nil {
+		return err
+	}
+	doc, err := encode(*v)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `insert into stages (id, campaign_id, name, position, doc) values ($1, $2, $3, $4, $5)`,
+		v.ID, v.CampaignID, v.Name, v.Position, doc)
+	return err
 }
 
 // Stage reads one stage.

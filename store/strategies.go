@@ -11,29 +11,31 @@ import (
 
 // CreateStrategy adds a strategy, version 1; ErrConflict if its type has one.
 func (s *Store) CreateStrategy(ctx context.Context, v campaign.Strategy) (campaign.Strategy, error) {
-	if v.ID == "" {
-		v.ID = newID("sg_")
-	}
-	if v.CreatedAt.IsZero() {
-		v.CreatedAt = s.now()
-	}
-	v.CreatedAt = at(v.CreatedAt)
-	v.UpdatedAt, v.Version, v.Hash = v.CreatedAt, 1, strategyHash(&v)
-	err := s.write(ctx, func(c conn) error {
-		doc, err := encode(v)
-		if err != nil {
-			return err
-		}
-		_, err = c.exec(ctx, `insert into strategies (id, campaign_id, type, doc) values ($1, $2, $3, $4)`, v.ID, v.CampaignID, string(v.Type), doc)
-		if err != nil {
-			return err
-		}
-		return c.putVersion(ctx, &v)
-	})
+	err := s.write(ctx, func(c conn) error { return c.insertStrategy(ctx, &v) })
 	if err != nil {
 		return campaign.Strategy{}, fmt.Errorf("create strategy %q: %w", v.Name, err)
 	}
 	return v, nil
+}
+
+func (c conn) insertStrategy(ctx context.Context, v *campaign.Strategy) error {
+	if v.ID == "" {
+		v.ID = newID("sg_")
+	}
+	if v.CreatedAt.IsZero() {
+		v.CreatedAt = c.s.now()
+	}
+	v.CreatedAt = at(v.CreatedAt)
+	v.UpdatedAt, v.Version, v.Hash = v.CreatedAt, 1, strategyHash(v)
+	doc, err := encode(*v)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `insert into strategies (id, campaign_id, type, doc) values ($1, $2, $3, $4)`, v.ID, v.CampaignID, string(v.Type), doc)
+	if err != nil {
+		return err
+	}
+	return c.putVersion(ctx, v)
 }
 
 // strategyHash names the content of a version.

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		test func(t *testing.T, s *store.Store)
 	}{
 		{"Campaigns", testCampaigns},
+		{"Wholes", testWholes},
 		{"Secrets", testSecrets},
 		{"Stages", testStages},
 		{"Strategies", testStrategies},
