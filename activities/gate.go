@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"carillon/campaign"
@@ -22,7 +23,7 @@ func (a *Activities) Gate(ctx context.Context, in workflows.GateInput) (campaign
 	}
 	g := gate{a: a, in: in, m: m}
 	for _, check := range []func(context.Context) (*campaign.Verdict, error){
-		g.campaignRuns, g.stageExists, g.attemptsLeft, g.notTooLate, g.deliveryDrawn, g.allowedHours, g.reachable, g.condition, g.integrationReady, g.agentReady,
+		g.campaignRuns, g.stageExists, g.attemptsLeft, g.notTooLate, g.deliveryDrawn, g.allowedHours, g.condition, g.integrationReady, g.agentReady,
 	} {
 		v, err := check(ctx)
 		if err != nil {
@@ -125,9 +126,31 @@ func (g *gate) notTooLate(context.Context) (*campaign.Verdict, error) {
 	return nil, nil
 }
 
-func (g *gate) deliveryDrawn(context.Context) (*campaign.Verdict, error) {
-	g.drawn = g.stage.Draw(g.in.Contact.ID, g.m.ID)
-	return nil, nil
+// deliveryDrawn takes the drawn delivery, or the first of the stage's fallbacks
+// that reaches the contact. One that a provider refused is not taken again.
+func (g *gate) deliveryDrawn(ctx context.Context) (*campaign.Verdict, error) {
+	candidates := []campaign.Drawn{g.stage.Draw(g.in.Contact.ID, g.m.ID)}
+	for i := range g.stage.Alternatives {
+		if alt := &g.stage.Alternatives[i]; alt.Fallback {
+			candidates = append(candidates, campaign.Drawn{Label: alt.Label, Probability: 1, Delivery: alt.Delivery})
+		}
+	}
+	first := skipped("no_delivery", "every delivery of stage %s was refused", g.stage.Name)
+	found := false
+	for _, drawn := range candidates {
+		if slices.Contains(g.in.Tried, drawn.Label) {
+			continue
+		}
+		g.drawn = drawn
+		v, err := g.tryAddress(ctx)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if !found {
+			first, found = v, true
+		}
+	}
+	return first, nil
 }
 
 func (g *gate) allowedHours(context.Context) (*campaign.Verdict, error) {
@@ -152,26 +175,6 @@ func (g *gate) allowedHours(context.Context) (*campaign.Verdict, error) {
 	default:
 		return nil, nil
 	}
-}
-
-// reachable takes the drawn delivery, or the first fallback whose address the
-// contact has.
-func (g *gate) reachable(ctx context.Context) (*campaign.Verdict, error) {
-	first, err := g.tryAddress(ctx)
-	if err != nil || first == nil {
-		return nil, err
-	}
-	for i := range g.stage.Alternatives {
-		alt := &g.stage.Alternatives[i]
-		if !alt.Fallback {
-			continue
-		}
-		g.drawn = campaign.Drawn{Label: alt.Label, Probability: 1, Delivery: alt.Delivery}
-		if v, err := g.tryAddress(ctx); err != nil || v == nil {
-			return nil, err
-		}
-	}
-	return first, nil
 }
 
 func (g *gate) tryAddress(ctx context.Context) (*campaign.Verdict, error) {

@@ -63,10 +63,14 @@ func (p *passage) recheck(ctx context.Context, session *campaign.Session) (*camp
 // unsent reports that no earlier attempt began: what opens without a word has
 // no row in the ledger, but its session.
 func (p *passage) unsent(ctx context.Context, session *campaign.Session) (bool, error) {
-	if !p.silent() || session == nil {
-		return p.a.unsent(ctx, ledgerID(p.m))
+	row, err := p.a.Store.SendRow(ctx, ledgerID(p.m))
+	if err == nil || !errors.Is(err, store.ErrNotFound) {
+		return row.State == store.SendRetry, err
 	}
-	_, err := p.a.Store.Session(ctx, session.ID)
+	if !p.silent() || session == nil {
+		return true, nil
+	}
+	_, err = p.a.Store.Session(ctx, session.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return true, nil
 	}

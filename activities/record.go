@@ -71,9 +71,39 @@ func (a *Activities) sessionsOf(ctx context.Context, c *campaign.Contact) ([]cam
 		if s.LastMessageAt != nil {
 			b.At = *s.LastMessageAt
 		}
+		if s.Status == campaign.SessionOpen && s.AgentID != "" {
+			if b.Turns, b.Ask, err = a.waitsForTurn(ctx, s); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, b)
 	}
 	return out, nil
+}
+
+// waitsForTurn says how a session's agent comes to speak, and which message of the
+// contact it has not answered. An answer that is still pending may never have
+// left: the same turn says it again.
+func (a *Activities) waitsForTurn(ctx context.Context, s *campaign.Session) (turns campaign.Turns, ask string, err error) {
+	agent, err := a.Store.Agent(ctx, s.AgentID)
+	if isNotFound(err) {
+		return "", "", nil
+	} else if err != nil {
+		return "", "", err
+	}
+	if turns = a.Agents.Turns(agent.Kind); turns == campaign.TurnsNone {
+		return turns, "", nil
+	}
+	whole, err := a.Store.Session(ctx, s.ID)
+	for _, m := range whole.Messages {
+		switch {
+		case m.Author == campaign.AuthorContact:
+			ask = m.ID
+		case m.Delivery != "pending":
+			ask = ""
+		}
+	}
+	return turns, ask, err
 }
 
 // Record writes the contact's progress. Idempotent: a revision that is written
@@ -81,7 +111,7 @@ func (a *Activities) sessionsOf(ctx context.Context, c *campaign.Contact) ([]cam
 func (a *Activities) Record(ctx context.Context, in workflows.RecordInput) (workflows.None, error) {
 	r := store.Recording{
 		ContactID: in.Contact.ID, RunID: runID(ctx), Revision: in.Revision, After: in.After, Contact: in.Contact,
-		Decisions: in.Decisions, Taken: in.Taken, Unmatched: in.Unmatched, Now: in.Now,
+		Decisions: in.Decisions, Taken: in.Taken, Unmatched: in.Unmatched, Reopened: in.Reopened, Now: in.Now,
 	}
 	for _, s := range in.Settled {
 		r.Settled = append(r.Settled, store.Settlement{ImportID: s.ImportID, Line: s.Line, Error: s.Error})

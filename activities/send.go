@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"carillon/agents"
 	"carillon/campaign"
 	"carillon/channels"
 	"carillon/store"
@@ -81,6 +83,7 @@ type passage struct {
 	campaign campaign.Campaign
 	stage    campaign.Stage
 	delivery campaign.Delivery
+	agent    campaign.Agent // of a session; the zero value if there is none
 }
 
 func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
@@ -99,7 +102,7 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		OnDelivered: p.delivery.CompleteOn == "delivered",
 	}
 	if session != nil {
-		out.SessionID = session.ID
+		out.SessionID, out.Turns = session.ID, p.a.Agents.Turns(p.agent.Kind)
 	}
 	if out.OnDelivered && out.Timeout == 0 { // a report that never comes must not hold the contact for ever
 		out.Timeout = campaign.Duration(p.delivery.Channel.Timeout())
@@ -107,7 +110,13 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if p.in.Verdict.Queue != workflows.QueueOutbox {
 		out.Queue = p.in.Verdict.Queue
 	}
-	if p.silent() {
+	greeting, err := p.greeting(ctx, session, out.Turns)
+	if f, ok := errors.AsType[*agents.Failure](err); ok && f.Permanent {
+		return trouble("agent_error", "the agent %s could not open the session: %v", p.agent.Name, f), nil
+	} else if err != nil {
+		return campaign.SendOutcome{}, notYet(err)
+	}
+	if p.silent() && greeting == "" {
 		out.Silent = true
 		return out, p.a.Store.OpenSession(ctx, *session)
 	}
@@ -120,6 +129,9 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		}
 		v := skip("template", "%v", err)
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
+	}
+	if greeting != "" {
+		rendered.Body = greeting
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
 	if err != nil { // no address is an outcome, not a failure
@@ -139,7 +151,10 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
-	result.SessionID, result.Queue, result.Timeout, result.OnDelivered = out.SessionID, out.Queue, out.Timeout, out.OnDelivered
+	if result.Outcome == campaign.SendFailed && p.fallsBack(result.Reason) {
+		result.Outcome = campaign.SendRefused
+	}
+	result.SessionID, result.Queue, result.Timeout, result.OnDelivered, result.Turns = out.SessionID, out.Queue, out.Timeout, out.OnDelivered, out.Turns
 	return result, p.opened(ctx, result, message, session)
 }
 
@@ -158,7 +173,7 @@ func (p *passage) opened(ctx context.Context, result campaign.SendOutcome, messa
 			ID: message.ID, SessionID: session.ID, Author: campaign.AuthorAgent, Content: text, At: message.At,
 			Delivery: "sent", ProviderMessageID: result.ProviderMessageID,
 		})
-	case campaign.SendFailed, campaign.SendSkipped:
+	case campaign.SendFailed, campaign.SendSkipped, campaign.SendRefused:
 		_, err := p.a.Store.CloseSession(ctx, session.ID, campaign.SessionFailed, nil, result.Reason, p.a.now())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -167,6 +182,45 @@ func (p *passage) opened(ctx context.Context, result campaign.SendOutcome, messa
 	default: // it may still begin
 		return nil
 	}
+}
+
+// fallsBack reports that the provider refused the message before anything left,
+// and that the stage has a fallback after this delivery that reaches the contact.
+// Who does not want to hear from us is not tried by another way.
+func (p *passage) fallsBack(reason string) bool {
+	switch channels.Class(reason) {
+	case channels.Recipient, channels.Invalid, channels.Policy:
+	default:
+		return false
+	}
+	alternatives := p.stage.Alternatives
+	for i := range alternatives {
+		if alternatives[i].Fallback && alternatives[i].Label == p.in.Verdict.Alternative {
+			alternatives = alternatives[i+1:]
+			break
+		}
+	}
+	return slices.ContainsFunc(alternatives, func(alt campaign.Alternative) bool {
+		_, err := channels.Address(&p.contact, alt.Delivery.Channel)
+		return alt.Fallback && err == nil
+	})
+}
+
+// greeting is how the agent opens a session for which no opening is written
+// down; "" if one is, or the agent has nothing to say. It moves the session to
+// the state the agent is in then.
+func (p *passage) greeting(ctx context.Context, session *campaign.Session, turns campaign.Turns) (string, error) {
+	switch ch := p.delivery.Channel; {
+	case session == nil || turns == campaign.TurnsNone || p.delivery.Template != "":
+		return "", nil
+	case ch != campaign.Telegram && !ch.Voice():
+		return "", nil
+	}
+	answer, err := p.a.greet(ctx, p.agent, *session, p.a.now())
+	if answer.State != "" {
+		session.State = answer.State
+	}
+	return answer.Content, err
 }
 
 // silent reports that the session opens without a word: a person handles it,
@@ -199,7 +253,7 @@ func (p *passage) session(ctx context.Context) (*campaign.Session, error) {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		s.AgentID = agent.ID
+		s.AgentID, p.agent = agent.ID, agent
 	}
 	id, err := p.a.integrationFor(ctx, &p.delivery)
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *Server) agentRoutes(g huma.API) {
 	op(s, g, http.MethodPost, "/agents/{id}/start", "Start agent", Operator, s.startAgent,
 		describe("It takes conversations; contacts that waited for it go on."))
 	op(s, g, http.MethodPost, "/agents/{id}/stop", "Stop agent", Operator, s.stopAgent,
-		describe("It takes no new conversations: contacts wait. Open ones go on."))
+		describe("Contacts wait for it: it takes no new conversations, and an agent that is given turns answers in its open ones when it runs again."))
 }
 
 // AgentInput is what a caller sets of an agent.

@@ -24,6 +24,7 @@ const (
 	EventDecided   EventKind = "decided" // a strategy has run
 	EventClosed    EventKind = "closed"
 	EventReplySent EventKind = "reply_sent"
+	EventTurned    EventKind = "turned" // an agent has taken its turn
 )
 
 // Event is one thing that happened. Which fields are set follows from Kind.
@@ -47,6 +48,7 @@ type Event struct {
 	Verdict   *Verdict         `json:"verdict,omitempty"`
 	Sent      *SendOutcome     `json:"sent,omitempty"`
 	Decided   *StrategyOutcome `json:"decided,omitempty"`
+	Turn      *TurnOutcome     `json:"turn,omitempty"`
 	Held      *Hold            `json:"held,omitempty"` // of EventClosed: it must wait
 }
 
@@ -142,6 +144,7 @@ const (
 	SendHeld      = "held"
 	SendDeferred  = "deferred"
 	SendAttention = "attention"
+	SendRefused   = "refused" // the provider refused it, and the stage has a fallback left
 )
 
 // SendOutcome is how a send ended.
@@ -153,10 +156,24 @@ type SendOutcome struct {
 	Silent            bool       `json:"silent,omitempty"` // the session is open, nothing was said yet
 	Timeout           Duration   `json:"timeout,omitempty"`
 	OnDelivered       bool       `json:"on_delivered,omitempty"` // a notification that completes when delivered
+	Turns             Turns      `json:"turns,omitempty"`        // how the session's agent comes to speak
 	Until             *time.Time `json:"until,omitempty"`
 	Hold              *Hold      `json:"hold,omitempty"`
 	Reason            string     `json:"reason,omitempty"`
 	Detail            string     `json:"detail,omitempty"`
+}
+
+// TurnOutcome is what an agent made of its turn. The zero value says nothing.
+type TurnOutcome struct {
+	MessageID string        `json:"message_id,omitempty"` // of the answer, which the store has; "" says nothing
+	Content   string        `json:"content,omitempty"`
+	Results   Dict          `json:"results,omitempty"` // what it has found out
+	End       SessionStatus `json:"end,omitempty"`     // ends the session after the answer
+	HandOff   bool          `json:"hand_off,omitempty"`
+	Reason    string        `json:"reason,omitempty"` // of the end, the hand-off or the error
+	Held      *Hold         `json:"held,omitempty"`   // it is not the agent's turn yet
+	Error     string        `json:"error,omitempty"`  // the agent cannot answer: a person must look
+	Closed    SessionStatus `json:"closed,omitempty"` // how the store has closed the session meanwhile
 }
 
 // StrategyOutcome is how a strategy run ended.
@@ -179,6 +196,7 @@ const (
 	CommandClose    CommandKind = "close"
 	CommandOpenLate CommandKind = "open_late" // no result
 	CommandRelease  CommandKind = "release"   // give an agent's place back; no result
+	CommandTurn     CommandKind = "turn"      // the agent is to answer
 )
 
 // Command is one thing to be done for the contact; its result comes back as an event.
@@ -199,4 +217,5 @@ type Command struct {
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
 	Timeout         bool          `json:"timeout,omitempty"` // of close: by time, so a pause holds it
+	Turns           Turns         `json:"turns,omitempty"`   // of turn: in place or by an activity of its own
 }

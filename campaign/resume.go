@@ -12,6 +12,8 @@ type SessionBrief struct {
 	Results         Dict          `json:"results,omitempty"`
 	Late            bool          `json:"late,omitempty"`
 	At              time.Time     `json:"at"` // of its last message, else of its opening
+	Turns           Turns         `json:"turns,omitempty"`
+	Ask             string        `json:"ask,omitempty"` // the contact's last message, if nobody has answered it
 }
 
 // ResumeState begins a run from the store: a new contact, or one whose earlier
@@ -32,6 +34,11 @@ func ResumeState(c Contact, sessions []SessionBrief, final *FinalStage, now time
 		return s
 	}
 	s.Final = final
+	for i := range sessions {
+		if t := s.Trouble; t != nil && t.Sent != nil && t.Sent.SessionID == sessions[i].ID {
+			t.Sent.Turns = sessions[i].Turns
+		}
+	}
 	for i := range s.Contact.Communications {
 		m := &s.Contact.Communications[i]
 		m.Flagged = false
@@ -43,11 +50,22 @@ func ResumeState(c Contact, sessions []SessionBrief, final *FinalStage, now time
 	for _, b := range sessions {
 		if m := s.Contact.Communication(b.CommunicationID); b.Late && m != nil {
 			if b.Status == SessionOpen {
-				s.Open = append(s.Open, Open{SessionID: b.ID, CommunicationID: m.ID, Timeout: m.Timeout, Deadline: b.At.Add(time.Duration(m.Timeout)), Late: true})
+				s.resume(b, m, m.Timeout, true)
 			}
 		}
 	}
 	return s
+}
+
+// resume waits on in an open session.
+func (s *State) resume(b SessionBrief, m *Communication, timeout Duration, late bool) {
+	s.Open = append(s.Open, Open{
+		SessionID: b.ID, CommunicationID: m.ID, Timeout: timeout, Deadline: b.At.Add(time.Duration(timeout)), Late: late,
+		Turns: b.Turns, Ask: b.Ask, Results: b.Results,
+	})
+	if b.Turns != TurnsNone && s.route(m.ID).CommunicationID == "" {
+		s.Routes = append(s.Routes, Route{CommunicationID: m.ID, Turns: b.Turns})
+	}
 }
 
 // takeUp continues one communication that was on its way.
@@ -65,7 +83,7 @@ func (s *State) takeUp(m *Communication, sessions []SessionBrief, now time.Time)
 			if m.Status.Status == CommunicationStarted && m.SessionID == "" {
 				break // its opening may not have left
 			}
-			s.Open = append(s.Open, Open{SessionID: b.ID, CommunicationID: m.ID, Timeout: timeout, Deadline: b.At.Add(time.Duration(timeout))})
+			s.resume(*b, m, timeout, false)
 		} else {
 			s.Ended = append(s.Ended, Ending{
 				CommunicationID: m.ID, Outcome: b.Status.RollUp(), SessionID: b.ID, SessionStatus: b.Status, Results: b.Results, Reason: b.Reason,

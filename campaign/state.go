@@ -29,6 +29,7 @@ type State struct {
 	Routes    []Route     `json:"routes,omitempty"`   // where answers to a communication go
 	Early     []Event     `json:"early,omitempty"`    // events of the communication being sent, for after its result
 	Granted   []string    `json:"granted,omitempty"`  // communications that were given an agent's place they waited for
+	Tried     []Tried     `json:"tried,omitempty"`    // deliveries that a provider refused
 	Seen      []string    `json:"seen,omitempty"`     // ids of events taken, the newest last
 
 	// What happened since the last recording; the run writes it to the store.
@@ -36,6 +37,7 @@ type State struct {
 	Taken     []string    `json:"taken,omitempty"`
 	Unmatched []string    `json:"unmatched,omitempty"` // messages that came after the end
 	Settled   []RowSettle `json:"settled,omitempty"`
+	Reopened  []string    `json:"reopened,omitempty"` // sessions that go on although their time was over
 	Dirty     bool        `json:"dirty,omitempty"`
 }
 
@@ -52,6 +54,10 @@ type Open struct {
 	Late            bool      `json:"late,omitempty"`
 	OnDelivered     bool      `json:"on_delivered,omitempty"`
 	Received        int       `json:"received,omitempty"`
+	Turns           Turns     `json:"turns,omitempty"`
+	Ask             string    `json:"ask,omitempty"`    // the contact's newest message that waits for the agent's turn
+	Asking          string    `json:"asking,omitempty"` // the message the agent is answering now
+	Results         Dict      `json:"results,omitempty"`
 }
 
 // Closing is a session, or a waiting notification, that is to be closed.
@@ -62,6 +68,7 @@ type Closing struct {
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
 	Timeout         bool          `json:"timeout,omitempty"`
+	Dropped         bool          `json:"dropped,omitempty"` // nothing follows from its end
 }
 
 // Ending is a communication that has ended and is to be aggregated.
@@ -82,13 +89,22 @@ type CommHold struct {
 	CommunicationID string `json:"communication_id"`
 	SessionID       string `json:"session_id,omitempty"`
 	Timeout         bool   `json:"timeout,omitempty"`
+	Turn            bool   `json:"turn,omitempty"` // on the agent's turn
 }
 
-// Route is the task queue that answers in a communication's sessions take, for
-// those that do not take the outbox's.
+// Route is how answers in a communication's sessions come about and leave, for
+// those of an agent that is given turns and those that do not take the outbox's
+// task queue.
 type Route struct {
 	CommunicationID string `json:"communication_id"`
 	Queue           string `json:"queue"`
+	Turns           Turns  `json:"turns,omitempty"`
+}
+
+// Tried is a delivery of a communication that its provider refused.
+type Tried struct {
+	CommunicationID string `json:"communication_id"`
+	Label           string `json:"label"`
 }
 
 // Deferral says that a planned communication may not go before a moment.
@@ -102,6 +118,7 @@ const (
 	TroubleStrategy = "strategy" // the head of Ended could not be aggregated
 	TroubleSend     = "send"     // the communication could not be sent
 	TroubleUnknown  = "unknown"  // nobody knows whether it was sent
+	TroubleTurn     = "turn"     // the agent could not answer in the communication's session
 )
 
 // Trouble is why a person must look, and what their decision acts on.
@@ -126,6 +143,8 @@ func NewState(c Contact) State {
 		switch c.Attention.Reason {
 		case "strategy_error":
 			s.Trouble.Kind = TroubleStrategy
+		case "agent_error":
+			s.Trouble.Kind = TroubleTurn
 		case "send_unknown":
 			s.Trouble.Kind = TroubleUnknown
 			s.Trouble.Sent = &SendOutcome{Outcome: SendSent}
@@ -144,7 +163,7 @@ func (s *State) Done() bool {
 
 // Quiet reports that nothing is under way, so the run may continue as new.
 func (s *State) Quiet() bool {
-	return s.Job == nil && s.Sending == "" && len(s.Replies) == 0 && len(s.Inputs) == 0 && len(s.Closing) == 0 &&
+	return s.Job == nil && s.Sending == "" && len(s.Replies) == 0 && len(s.Inputs) == 0 && len(s.Closing) == 0 && !s.asking() &&
 		(len(s.Ended) == 0 || s.Trouble != nil)
 }
 
@@ -205,7 +224,7 @@ func (s *State) nextTimeout() *Open {
 	var next *Open
 	for i := range s.Open {
 		o := &s.Open[i]
-		if !o.Deadline.IsZero() && !s.held(o.CommunicationID, true) && !s.isClosing(o) && (next == nil || o.Deadline.Before(next.Deadline)) {
+		if !o.Deadline.IsZero() && !o.owed() && !s.held(o.CommunicationID, true) && !s.isClosing(o) && (next == nil || o.Deadline.Before(next.Deadline)) {
 			next = o
 		}
 	}
@@ -220,8 +239,20 @@ func (s *State) isClosing(o *Open) bool {
 
 func (s *State) held(communicationID string, timeout bool) bool {
 	return slices.ContainsFunc(s.Holds, func(h CommHold) bool {
-		return h.CommunicationID == communicationID && h.Timeout == timeout
+		return h.CommunicationID == communicationID && h.Timeout == timeout && !h.Turn
 	})
+}
+
+// TriedOf returns the labels of a communication's deliveries that were refused:
+// the gate must not choose them again.
+func (s *State) TriedOf(communicationID string) []string {
+	var labels []string
+	for _, t := range s.Tried {
+		if t.CommunicationID == communicationID {
+			labels = append(labels, t.Label)
+		}
+	}
+	return labels
 }
 
 func (s *State) openSession(id string) *Open {
@@ -233,13 +264,13 @@ func (s *State) openSession(id string) *Open {
 	return nil
 }
 
-func (s *State) route(communicationID string) string {
+func (s *State) route(communicationID string) Route {
 	for _, r := range s.Routes {
 		if r.CommunicationID == communicationID {
-			return r.Queue
+			return r
 		}
 	}
-	return ""
+	return Route{}
 }
 
 func (s *State) openOf(communicationID string) *Open {
@@ -284,7 +315,7 @@ func (s *State) decide(now time.Time, kind DecisionKind, reason, summary string,
 
 // Recorded forgets what a recording has written.
 func (s *State) Recorded() {
-	s.Decisions, s.Taken, s.Unmatched, s.Settled, s.Dirty = nil, nil, nil, nil, false
+	s.Decisions, s.Taken, s.Unmatched, s.Settled, s.Reopened, s.Dirty = nil, nil, nil, nil, nil, false
 }
 
 // Blockers says in words what keeps the contact from going on by itself.
@@ -301,7 +332,11 @@ func (s *State) Blockers() []string {
 	}
 	for _, h := range s.Holds {
 		if m := s.Contact.Communication(h.CommunicationID); m != nil {
-			why = append(why, m.Name+" is held: "+heldText(h.Cause))
+			what := m.Name + " is held: "
+			if h.Turn {
+				what = "an answer in " + m.Name + " waits: "
+			}
+			why = append(why, what+heldText(h.Cause))
 		}
 	}
 	for _, d := range s.Deferrals {

@@ -24,6 +24,7 @@ func (s *State) Step(e Event, now time.Time) []Command {
 	cmds := s.handle(&e, now)
 	cmds = append(cmds, s.advance(now)...)
 	s.prune()
+	cmds = append(cmds, s.turns()...)
 	cmds = append(cmds, s.surrender(now)...)
 	s.refresh(now)
 	return cmds
@@ -56,6 +57,8 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 		return s.onSent(e, now)
 	case EventReplySent:
 		s.onReplySent(e, now)
+	case EventTurned:
+		return s.onTurned(e, now)
 	case EventDecided:
 		s.onDecided(e, now)
 	case EventClosed:
@@ -215,9 +218,14 @@ func (s *State) prune() {
 		return slices.ContainsFunc(s.Open, func(o Open) bool { return o.CommunicationID == id })
 	}
 	s.Holds = slices.DeleteFunc(s.Holds, func(h CommHold) bool {
-		return h.Timeout && !open(h.CommunicationID) || !h.Timeout && !planned(h.CommunicationID)
+		inside := h.Timeout || h.Turn
+		return inside && !open(h.CommunicationID) || !inside && !planned(h.CommunicationID)
 	})
 	s.Deferrals = slices.DeleteFunc(s.Deferrals, func(d Deferral) bool { return !planned(d.CommunicationID) })
+	s.Tried = slices.DeleteFunc(s.Tried, func(t Tried) bool {
+		m := s.Contact.Communication(t.CommunicationID)
+		return m == nil || m.Status.Status.Final()
+	})
 }
 
 // refresh derives what readers of the contact see from the state.

@@ -89,13 +89,17 @@ func (s *State) operate(op *Operation, now time.Time) {
 func (s *State) retry(now time.Time) {
 	t := *s.Trouble
 	s.Trouble = nil
-	if t.Kind == TroubleStrategy {
-		return // the head of Ended is aggregated again
+	if t.Kind == TroubleStrategy || t.Kind == TroubleTurn {
+		return // the head of Ended is aggregated again; the agent is asked again
 	}
 	if m := s.Contact.Communication(t.CommunicationID); m != nil && (!m.Status.Status.Final() || m.Status.Status == CommunicationSkipped && t.Reason == "max_attempts") {
 		if t.Kind == TroubleUnknown {
-			m.Attempt++                         // a new row of the ledger: the operator takes the risk
-			s.Granted = append(s.Granted, m.ID) // it has kept its agent's place, if it needed one
+			m.Attempt++ // a new row of the ledger: the operator takes the risk
+			if t.Sent != nil && t.Sent.SessionID != "" {
+				s.Open = append(s.Open, Open{SessionID: t.Sent.SessionID, CommunicationID: m.ID})
+				s.Closing = append(s.Closing, Closing{SessionID: t.Sent.SessionID, CommunicationID: m.ID, Status: SessionUnknown, Reason: "sent_again", Dropped: true})
+				m.SessionID = ""
+			}
 		}
 		s.backToPlanned(m, now)
 	}
@@ -112,6 +116,8 @@ func (s *State) skipByOperator(now time.Time) {
 			s.closeEnded(m, s.Ended[0], now)
 		}
 		s.Ended = s.Ended[1:]
+	case t.Kind == TroubleTurn:
+		s.dropAsked(t.CommunicationID)
 	default:
 		m := s.Contact.Communication(t.CommunicationID)
 		if m == nil || m.Status.Status.Final() {
@@ -137,6 +143,8 @@ func (s *State) move(op *Operation, now time.Time) {
 				s.closeEnded(m, s.Ended[0], now)
 			}
 			s.Ended = s.Ended[1:]
+		} else if s.Trouble.Kind == TroubleTurn {
+			s.dropAsked(s.Trouble.CommunicationID)
 		} else if m := s.Contact.Communication(s.Trouble.CommunicationID); m != nil && !m.Status.Status.Final() {
 			m.end(CommunicationCanceled, now, "moved by an operator")
 			if t := s.Trouble; t.Kind == TroubleUnknown && t.Sent != nil && t.Sent.SessionID != "" {

@@ -232,7 +232,7 @@ func (w *world) operate() {
 		case campaign.OperateStop:
 			w.stopped = true
 		case campaign.OperateSkip, campaign.OperateMove:
-			if tr := w.s.Trouble; tr != nil {
+			if tr := w.s.Trouble; tr != nil && tr.Kind != campaign.TroubleTurn {
 				w.excused[tr.CommunicationID] = true
 				if tr.Kind == campaign.TroubleStrategy && len(w.s.Ended) > 0 {
 					w.excused[w.s.Ended[0].CommunicationID] = true
@@ -275,6 +275,8 @@ func (w *world) answer(n int) {
 			w.judged[[2]string{c.CommunicationID, c.SessionID}]++
 		}
 		w.step(campaign.Event{Kind: campaign.EventDecided, Decided: &out})
+	case campaign.CommandTurn:
+		w.step(campaign.Event{Kind: campaign.EventTurned, CommunicationID: c.CommunicationID, SessionID: c.SessionID, MessageID: c.MessageID, Turn: w.turn(&c)})
 	case campaign.CommandClose:
 		e := campaign.Event{Kind: campaign.EventClosed}
 		if c.Timeout && w.rarely(4, "paused") {
@@ -283,7 +285,8 @@ func (w *world) answer(n int) {
 			if c.SessionID != "" {
 				delete(w.places, c.CommunicationID)
 			}
-			if m := w.s.Contact.Communication(c.CommunicationID); w.s.Stopping == "" && m.Status.Status != campaign.CommunicationCanceled {
+			dropped := len(w.s.Closing) > 0 && w.s.Closing[0].Dropped
+			if m := w.s.Contact.Communication(c.CommunicationID); w.s.Stopping == "" && !dropped && m.Status.Status != campaign.CommunicationCanceled {
 				w.ended[[2]string{c.CommunicationID, c.SessionID}]++
 			}
 		}
@@ -340,10 +343,14 @@ func (w *world) send(c *call) campaign.SendOutcome {
 		if m.Attempt > 0 {
 			out.SessionID += fmt.Sprintf("-%d", m.Attempt+1)
 		}
+		if m.StageName == "Chat" {
+			out.Turns = campaign.TurnsHere
+		}
 	}
 	if w.rarely(3, "not sent") {
 		out.Outcome = sample(w, []string{
 			campaign.SendFailed, campaign.SendUnknown, campaign.SendUnknown, campaign.SendSkipped, campaign.SendHeld, campaign.SendDeferred, campaign.SendAttention,
+			campaign.SendRefused,
 		}, "outcome")
 	}
 	switch out.Outcome {
@@ -357,6 +364,24 @@ func (w *world) send(c *call) campaign.SendOutcome {
 		out.Until = &until
 	}
 	delete(w.places, m.ID)
+	return out
+}
+
+// turn is an agent that may say something, end or hand over, or cannot answer.
+func (w *world) turn(c *call) *campaign.TurnOutcome {
+	out := &campaign.TurnOutcome{MessageID: "trn_" + c.MessageID, Content: "hello", Results: campaign.Dict{"said": json.RawMessage(`1`)}}
+	switch {
+	case w.rarely(6, "agent stopped"):
+		return &campaign.TurnOutcome{Held: &campaign.Hold{Cause: campaign.HeldAgentStopped, Ref: "ag_1"}}
+	case w.rarely(6, "agent error"):
+		return &campaign.TurnOutcome{Error: "no such state"}
+	case w.rarely(6, "silent"):
+		out.MessageID, out.Content = "", ""
+	}
+	if w.rarely(3, "ends") {
+		out.End = campaign.SessionCompleted
+	}
+	out.HandOff = w.rarely(6, "hands off")
 	return out
 }
 
@@ -452,6 +477,13 @@ func (w *world) given(c *campaign.Command) {
 	case campaign.CommandRelease:
 		delete(w.places, c.CommunicationID)
 		return
+	case campaign.CommandTurn:
+		if slices.ContainsFunc(w.outstanding, func(o call) bool { return o.Kind == c.Kind && o.SessionID == c.SessionID }) {
+			w.t.Fatalf("two turns are taken at once in %s", c.SessionID)
+		}
+		if w.s.Contact.Paused {
+			w.t.Fatalf("a turn is taken for a contact that is paused")
+		}
 	case campaign.CommandSend:
 		m := w.s.Contact.Communication(c.CommunicationID)
 		if w.sent[attempt(m)] {
@@ -543,7 +575,7 @@ func (w *world) judgeOne(m *campaign.Communication) {
 }
 
 func (w *world) heldOne(id string) bool {
-	return slices.ContainsFunc(w.s.Holds, func(h campaign.CommHold) bool { return h.CommunicationID == id && !h.Timeout })
+	return slices.ContainsFunc(w.s.Holds, func(h campaign.CommHold) bool { return h.CommunicationID == id && !h.Timeout && !h.Turn })
 }
 
 // drain answers everything and lets time run far ahead.
@@ -581,6 +613,12 @@ func (w *world) drain() {
 			w.t.Fatalf("%s is %s and keeps an agent's place", m.ID, m.Status.Status)
 		}
 		w.judgeEnd(m)
+	}
+	for _, o := range s.Open {
+		held := slices.ContainsFunc(s.Holds, func(h campaign.CommHold) bool { return h.SessionID == o.SessionID && h.Turn })
+		if (o.Ask != "" || o.Asking != "") && !waits && !held {
+			w.t.Fatalf("the contact waits for an answer in %s for ever: %s", o.SessionID, mustJSON(w.t, s))
+		}
 	}
 	if c.Status.Ended() && !s.Done() {
 		w.t.Fatalf("the contact has ended and its run cannot close: %s", mustJSON(w.t, s))

@@ -104,6 +104,8 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 		s.Ended = append(s.Ended, Ending{CommunicationID: m.ID, Outcome: CommunicationFailed, Reason: out.Reason})
 	case SendSkipped:
 		s.skip(m, out.Reason, orElse(out.Detail, out.Reason), now)
+	case SendRefused:
+		s.refused(m, out, now)
 	case SendHeld: // the gate holds it: its hold is written before any release can look for it
 		s.backToPlanned(m, now)
 	case SendDeferred:
@@ -141,8 +143,8 @@ func (s *State) sent(m *Communication, out *SendOutcome, now time.Time) {
 		kind = DecisionSessionStarted
 	}
 	s.decide(now, kind, "", summary, commData(m))
-	if out.Queue != "" {
-		s.Routes = append(s.Routes, Route{CommunicationID: m.ID, Queue: out.Queue})
+	if out.Queue != "" || out.Turns != TurnsNone {
+		s.Routes = append(s.Routes, Route{CommunicationID: m.ID, Queue: out.Queue, Turns: out.Turns})
 	}
 	if s.Stopping != "" {
 		if out.SessionID != "" {
@@ -159,11 +161,22 @@ func (s *State) sent(m *Communication, out *SendOutcome, now time.Time) {
 	if m.Timeout == 0 {
 		m.Timeout = out.Timeout // what it waits for is part of its record from now on
 	}
-	o := Open{SessionID: out.SessionID, CommunicationID: m.ID, Timeout: out.Timeout, OnDelivered: out.OnDelivered}
+	o := Open{SessionID: out.SessionID, CommunicationID: m.ID, Timeout: out.Timeout, OnDelivered: out.OnDelivered, Turns: out.Turns}
 	if out.Timeout > 0 {
 		o.Deadline = now.Add(time.Duration(out.Timeout))
 	}
 	s.Open = append(s.Open, o)
+}
+
+// refused plans a communication anew that the provider did not take: the gate
+// chooses the next of its stage's fallbacks. It has a row of the ledger and a
+// session of its own.
+func (s *State) refused(m *Communication, out *SendOutcome, now time.Time) {
+	s.decide(now, DecisionFailed, out.Reason, "Refused: "+m.Name+" by "+string(m.Channel)+" ("+orElse(out.Detail, out.Reason)+"); its fallback is next", commData(m))
+	s.Tried = append(s.Tried, Tried{CommunicationID: m.ID, Label: m.Alternative})
+	m.Attempt++
+	m.SessionID, m.ProviderMessageID = "", ""
+	s.backToPlanned(m, now)
 }
 
 func (s *State) backToPlanned(m *Communication, now time.Time) {

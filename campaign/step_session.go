@@ -9,8 +9,7 @@ import (
 // late one on the same communication.
 func (s *State) onMessage(e *Event, now time.Time) []Command {
 	if s.Contact.Status.Ended() || s.Stopping != "" {
-		s.Taken = slices.DeleteFunc(s.Taken, func(id string) bool { return id == e.ID })
-		s.Unmatched = append(s.Unmatched, e.ID)
+		s.unmatched(e.ID)
 		return nil
 	}
 	s.Contact.Counts.Received++
@@ -27,6 +26,8 @@ func (s *State) onMessage(e *Event, now time.Time) []Command {
 	}
 	m := s.Contact.Communication(o.CommunicationID)
 	o.Received++
+	s.reopen(o, now)
+	s.ask(o, e)
 	s.extend(o, m, now)
 	if m == nil {
 		return nil
@@ -42,6 +43,15 @@ func (s *State) onMessage(e *Event, now time.Time) []Command {
 	return nil
 }
 
+// unmatched leaves a message to the people who look after what nobody could take.
+func (s *State) unmatched(eventID string) {
+	if eventID == "" {
+		return
+	}
+	s.Taken = slices.DeleteFunc(s.Taken, func(id string) bool { return id == eventID })
+	s.Unmatched = append(s.Unmatched, eventID)
+}
+
 func (s *State) openLate(e *Event, now time.Time) []Command {
 	var m *Communication
 	for i := range s.Contact.Communications {
@@ -50,7 +60,8 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 			m = c
 		}
 	}
-	if m == nil || m.Status.Status == CommunicationPlanned {
+	if m == nil || m.Status.Status == CommunicationPlanned { // there is no talk to take it up
+		s.unmatched(e.ID)
 		return nil
 	}
 	if m.SessionID == "" && e.SessionID == "" {
@@ -59,6 +70,7 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 	}
 	if o := s.lateOf(m.ID); o != nil { // a burst: the first of it opened the session
 		o.Received++
+		s.ask(o, e)
 		s.extend(o, m, now)
 		d := messageData(m, e)
 		d["late"], d["session_id"] = true, o.SessionID
@@ -70,7 +82,8 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 	if timeout == 0 {
 		timeout = Duration(m.Channel.Timeout())
 	}
-	o := Open{SessionID: LateSessionID(m.ID, s.Late), CommunicationID: m.ID, Timeout: timeout, Deadline: now.Add(time.Duration(timeout)), Late: true, Received: 1}
+	o := Open{SessionID: LateSessionID(m.ID, s.Late), CommunicationID: m.ID, Timeout: timeout, Deadline: now.Add(time.Duration(timeout)), Late: true, Received: 1, Turns: s.route(m.ID).Turns}
+	s.ask(&o, e)
 	s.Open = append(s.Open, o)
 	d := messageData(m, e)
 	d["late"], d["session_id"] = true, o.SessionID
@@ -117,7 +130,7 @@ func (s *State) onAnswer(e *Event, now time.Time) []Command {
 		s.Inputs = append(s.Inputs, *e)
 	}
 	s.decide(now, DecisionMessage, "", who+excerpt(e.Content), messageData(m, e))
-	return []Command{s.spawn(Command{Kind: CommandReply, CommunicationID: m.ID, SessionID: e.SessionID, MessageID: e.MessageID, Queue: s.route(m.ID)})}
+	return []Command{s.spawn(Command{Kind: CommandReply, CommunicationID: m.ID, SessionID: e.SessionID, MessageID: e.MessageID, Queue: s.route(m.ID).Queue})}
 }
 
 // onReplySent takes the result of a message inside a session.
@@ -203,6 +216,14 @@ func (s *State) onArrived(o *Open) {
 	}
 }
 
+// reopen notes that a session goes on whose time was over by now: a dead
+// attempt of the same workflow task may have closed it in the store already.
+func (s *State) reopen(o *Open, now time.Time) {
+	if o.SessionID != "" && !o.Deadline.IsZero() && !o.Deadline.After(now) && !s.isClosing(o) {
+		s.Reopened = append(s.Reopened, o.SessionID)
+	}
+}
+
 // extend counts the wait anew from a message of either side.
 func (s *State) extend(o *Open, m *Communication, now time.Time) {
 	if m != nil && m.Timeout > 0 {
@@ -225,7 +246,10 @@ func (s *State) nextClose() *Command {
 	if len(s.Closing) == 0 {
 		return nil
 	}
-	c := s.Closing[0]
+	c := &s.Closing[0]
+	if o := s.openSession(c.SessionID); o != nil && len(o.Results) > 0 { // what the agent has found out on the way
+		c.Results, o.Results = DictChange{Set: c.Results}.apply(o.Results), nil
+	}
 	return &Command{Kind: CommandClose, CommunicationID: c.CommunicationID, SessionID: c.SessionID, Status: c.Status, Results: c.Results, Reason: c.Reason, Timeout: c.Timeout}
 }
 
@@ -252,6 +276,10 @@ func (s *State) onClosed(e *Event, now time.Time) {
 		}
 		return match
 	})
+	s.dropMootTrouble()
+	if c.Dropped {
+		return
+	}
 	if o.Late {
 		s.keepResults(c.Results, nil, now)
 	} else {

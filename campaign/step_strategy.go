@@ -145,13 +145,17 @@ func (s *State) take(job *Command, out *StrategyOutcome, again bool, now time.Ti
 	s.dropMootTrouble()
 }
 
-// dropMootTrouble forgets trouble with a send that is canceled by now: nothing
-// is left for a person to decide.
+// dropMootTrouble forgets trouble with a send that is canceled by now, and with
+// an answer in a session that has ended: nothing is left for a person to decide.
 func (s *State) dropMootTrouble() {
-	if t := s.Trouble; t != nil && t.Kind == TroubleSend {
-		if m := s.Contact.Communication(t.CommunicationID); m != nil && m.Status.Status == CommunicationCanceled {
-			s.Trouble = nil
-		}
+	t := s.Trouble
+	if t == nil {
+		return
+	}
+	m := s.Contact.Communication(t.CommunicationID)
+	talks := slices.ContainsFunc(s.Open, func(o Open) bool { return o.CommunicationID == t.CommunicationID })
+	if t.Kind == TroubleSend && m != nil && m.Status.Status == CommunicationCanceled || t.Kind == TroubleTurn && !talks {
+		s.Trouble = nil
 	}
 }
 

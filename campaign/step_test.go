@@ -279,13 +279,15 @@ func TestUnknownSend(t *testing.T) {
 		st := lost(t)
 		st.operator(campaign.Operation{Action: campaign.OperateRetry})
 		require.Equal(t, 1, st.communication(1).Attempt)
+		require.Equal(t, campaign.SessionUnknown, st.closed().Status, "the first session is over, and nothing follows from it")
 		st.converse()
 	})
-	t.Run("gives its agent's place back if the gate then says no", func(t *testing.T) {
+	t.Run("gave its agent's place back with the session, and the gate takes it anew", func(t *testing.T) {
 		st := lost(t)
 		st.operator(campaign.Operation{Action: campaign.OperateRetry})
+		st.closed()
 		st.gate(campaign.Verdict{Outcome: campaign.GateSkipped, Reason: "condition"})
-		require.Equal(t, id(1), st.asked(campaign.CommandRelease).CommunicationID)
+		require.Equal(t, []campaign.CommandKind{campaign.CommandStrategy}, st.kinds())
 	})
 	t.Run("went after all if it is reported delivered", func(t *testing.T) {
 		st := lost(t)

@@ -34,6 +34,7 @@ type Recording struct {
 	Taken     []string // ids of inbox events now in the state
 	Unmatched []string // ids of messages that came after the contact's end
 	Settled   []Settlement
+	Reopened  []string // ids of sessions that go on although a dead attempt may have closed them by time
 	Now       time.Time
 }
 

@@ -41,6 +41,18 @@ type Unmatched struct {
 	Reason    string    `json:"reason"`
 }
 
+// TurnWrite is what an agent made of its turn.
+type TurnWrite struct {
+	ContactID string
+	Key       string // of the turn: it outlives the contact's runs
+	Output    json.RawMessage
+	SessionID string            // "" while the session is not there yet
+	Message   *campaign.Message // the answer; nil says nothing
+	State     string            // "" stays
+	Results   campaign.Dict     // merged into the session's
+	HandOff   bool              // a person is to take over
+}
+
 // Sessions keeps sessions, their messages, and the inbox.
 type Sessions interface {
 	OpenSession(ctx context.Context, s campaign.Session) error                             // idempotent by id
@@ -54,6 +66,12 @@ type Sessions interface {
 	// lost if the process dies. Closing a closed session changes nothing.
 	CloseSession(ctx context.Context, id string, status campaign.SessionStatus, results campaign.Dict, reason string, at time.Time) (granted *Grant, err error)
 	AddMessage(ctx context.Context, m campaign.Message) error // idempotent by id
+	// TakeTurn commits what an agent made of its turn, in one transaction and once
+	// per key: a repeated call returns the output of the first. ErrConflict if the
+	// session is not open, or a person has it.
+	TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, error)
+	// TurnTaken returns the output under the key, and whether there is one.
+	TurnTaken(ctx context.Context, contactID, key string) (json.RawMessage, bool, error)
 	MarkMessage(ctx context.Context, id, delivery, providerMessageID string) error
 	MoveMessage(ctx context.Context, id, toSession string) error // no error if there is no such message
 	// AddEvent commits an event and, if not nil, the message it carries; false if

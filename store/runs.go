@@ -67,7 +67,8 @@ func (c conn) enterRun(ctx context.Context, r *contactRow, runID string, now tim
 		return false, err
 	}
 	if r.generation > 1 {
-		_, err = c.exec(ctx, `delete from memos where contact_id = $1 and run_id <> $2 and run_id not like $2 || '/%'`, r.contact.ID, runID)
+		_, err = c.exec(ctx, `delete from memos where contact_id = $1 and run_id <> $2 and run_id not like $2 || '/%'
+			and run_id not like 'turn/%'`, r.contact.ID, runID)
 		return true, err
 	}
 	return true, nil
@@ -114,6 +115,16 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 		}
 		for _, id := range w.Unmatched {
 			if err := c.markUnmatched(ctx, id, "the contact is "+string(w.Contact.Status)); err != nil {
+				return err
+			}
+		}
+		for _, id := range w.Reopened {
+			if err := c.reopenSession(ctx, id); err != nil {
+				return err
+			}
+		}
+		if w.Contact.Status.Ended() && !before.Status.Ended() {
+			if err := c.closeStray(ctx, &w); err != nil {
 				return err
 			}
 		}

@@ -174,15 +174,7 @@ func (s *Store) CloseSession(ctx context.Context, id string, status campaign.Ses
 			return err
 		}
 		v.Status, v.Reason, v.EndedAt = status, reason, atPtr(&when)
-		if len(results) > 0 {
-			v.Results = v.Results.Clone()
-			if v.Results == nil {
-				v.Results = campaign.Dict{}
-			}
-			for name, value := range results {
-				v.Results[name] = value
-			}
-		}
+		v.Results = mergeResults(v.Results, results)
 		if err := c.putSession(ctx, v); err != nil {
 			return err
 		}

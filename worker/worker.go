@@ -76,6 +76,7 @@ func New(c client.Client, o Options) *Worker {
 	workflows.Record.Bind(contacts, a.Record)
 	workflows.Gate.Bind(contacts, a.Gate)
 	workflows.RunStrategy.Bind(contacts, a.RunStrategy)
+	workflows.Turn.Bind(contacts, a.Turn)
 	workflows.CloseSession.Bind(contacts, a.CloseSession)
 	workflows.OpenLate.Bind(contacts, a.OpenLate)
 	workflows.ReleaseAgent.Bind(contacts, a.ReleaseAgent)
@@ -86,6 +87,12 @@ func New(c client.Client, o Options) *Worker {
 	}))
 	workflows.RunStrategy.Bind(strategies, a.RunStrategy)
 
+	agents := worker.New(c, workflows.QueueAgents, w.options(func(o *worker.Options) {
+		o.DisableWorkflowWorker = true
+		o.MaxConcurrentActivityExecutionSize = 64
+	}))
+	workflows.Turn.Bind(agents, a.Turn)
+
 	office := worker.New(c, workflows.QueueOffice, w.options(func(o *worker.Options) {
 		o.DisableWorkflowWorker = true
 		o.MaxConcurrentActivityExecutionSize = 16
@@ -95,7 +102,7 @@ func New(c client.Client, o Options) *Worker {
 	workflows.LaunchChunk.Bind(office, a.LaunchChunk)
 	workflows.SweepChunk.Bind(office, a.SweepChunk)
 
-	w.fixed = []worker.Worker{contacts, strategies, office, w.newSender(workflows.QueueOutbox, 0), w.newSender(workflows.QueueHuman, 0)}
+	w.fixed = []worker.Worker{contacts, strategies, agents, office, w.newSender(workflows.QueueOutbox, 0), w.newSender(workflows.QueueHuman, 0)}
 	return w
 }
 

@@ -18,10 +18,14 @@ func (r *run) carryOut(ctx workflow.Context, c campaign.Command) (*campaign.Even
 	name := r.nameOf(c.CommunicationID)
 	switch c.Kind {
 	case campaign.CommandGate:
-		v, err := Gate.local(ctx, quick("may "+name+" be sent now?"), GateInput{Contact: s.Contact, CommunicationID: c.CommunicationID, Now: workflow.Now(ctx)})
+		v, err := Gate.local(ctx, quick("may "+name+" be sent now?"), GateInput{
+			Contact: s.Contact, CommunicationID: c.CommunicationID, Tried: s.TriedOf(c.CommunicationID), Now: workflow.Now(ctx),
+		})
 		return &campaign.Event{Kind: campaign.EventGated, Verdict: &v}, err
 	case campaign.CommandStrategy:
 		return r.decide(ctx, c, name)
+	case campaign.CommandTurn:
+		return r.turnHere(ctx, c, name)
 	case campaign.CommandClose:
 		in := CloseInput{
 			CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, CommunicationID: c.CommunicationID, SessionID: c.SessionID,
@@ -69,6 +73,39 @@ func (r *run) decide(ctx workflow.Context, c campaign.Command, name string) (*ca
 	}
 }
 
+// turnHere lets an agent answer in place if it can, else leaves the turn for an
+// activity of its own.
+func (r *run) turnHere(ctx workflow.Context, c campaign.Command, name string) (*campaign.Event, error) {
+	if c.Turns == campaign.TurnsHere {
+		in := r.turnInput(ctx, c)
+		in.Local = true
+		out, err := Turn.local(ctx, quick("the agent's turn in "+name), in)
+		if err == nil {
+			return turned(c, &out), nil
+		}
+		if !isType(err, ErrTypeSlow) {
+			return nil, err
+		}
+	}
+	r.calls = append(r.calls, c)
+	return nil, nil
+}
+
+func (r *run) turnInput(ctx workflow.Context, c campaign.Command) TurnInput {
+	in := TurnInput{
+		CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, CommunicationID: c.CommunicationID, SessionID: c.SessionID,
+		MessageID: c.MessageID, Now: workflow.Now(ctx),
+	}
+	if m := r.state.Contact.Communication(c.CommunicationID); m != nil {
+		in.StageID = m.StageID
+	}
+	return in
+}
+
+func turned(c campaign.Command, out *campaign.TurnOutcome) *campaign.Event {
+	return &campaign.Event{Kind: campaign.EventTurned, CommunicationID: c.CommunicationID, SessionID: c.SessionID, MessageID: c.MessageID, Turn: out}
+}
+
 func (r *run) strategyInput(ctx workflow.Context, c campaign.Command) StrategyInput {
 	return StrategyInput{
 		CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, Type: c.Type, Step: c.Step,
@@ -98,6 +135,15 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 		})
 		r.sel.AddFuture(f, func(f workflow.Future) {
 			r.arrive(campaign.Event{Kind: campaign.EventReplySent, CommunicationID: c.CommunicationID, MessageID: c.MessageID, Sent: sendOutcome(ctx, f)})
+		})
+	case campaign.CommandTurn:
+		f := Turn.start(ctx, turnRun(r.in.CampaignID, "the agent's turn in "+name), r.turnInput(ctx, c))
+		r.sel.AddFuture(f, func(f workflow.Future) {
+			var out campaign.TurnOutcome
+			if err := f.Get(ctx, &out); err != nil {
+				out = campaign.TurnOutcome{Error: err.Error()}
+			}
+			r.arrive(*turned(c, &out))
 		})
 	case campaign.CommandStrategy:
 		f := RunStrategy.start(ctx, strategyRun(r.in.CampaignID, strategySummary(c, name)), r.strategyInput(ctx, c))

@@ -187,7 +187,8 @@ func (r *run) record(ctx workflow.Context) error {
 	r.revision = max(after+1, workflow.Now(ctx).UnixMicro())
 	s := &r.state
 	_, err := Record.local(ctx, quick(recorded(s)), RecordInput{
-		Revision: r.revision, After: after, Contact: s.Contact, Decisions: s.Decisions, Taken: s.Taken, Unmatched: s.Unmatched, Settled: s.Settled, Now: workflow.Now(ctx),
+		Revision: r.revision, After: after, Contact: s.Contact, Decisions: s.Decisions, Taken: s.Taken, Unmatched: s.Unmatched, Settled: s.Settled,
+		Reopened: s.Reopened, Now: workflow.Now(ctx),
 	})
 	if isType(err, ErrTypeStale) || isType(err, ErrTypeGone) {
 		r.stale, r.calls = true, nil

@@ -23,6 +23,7 @@ const (
 const (
 	QueueContacts   = "contacts"   // every workflow, and local activities
 	QueueStrategies = "strategies" // strategies that are slow or use the network
+	QueueAgents     = "agents"     // turns of agents outside this process
 	QueueOffice     = "office"     // chunks of imports, launches and sweeps
 	QueueOutbox     = "send-outbox"
 	QueueHuman      = "send-human"
@@ -111,6 +112,7 @@ var (
 	Send         = Activity[SendInput, campaign.SendOutcome]{Name: "Send"}
 	Reply        = Activity[ReplyInput, campaign.SendOutcome]{Name: "Reply"}
 	RunStrategy  = Activity[StrategyInput, campaign.StrategyOutcome]{Name: "RunStrategy"}
+	Turn         = Activity[TurnInput, campaign.TurnOutcome]{Name: "Turn"}
 	CloseSession = Activity[CloseInput, CloseOutput]{Name: "CloseSession"}
 	OpenLate     = Activity[OpenLateInput, None]{Name: "OpenLate"}
 	ReleaseAgent = Activity[ReleaseAgentInput, None]{Name: "ReleaseAgent"}
@@ -148,6 +150,7 @@ type RecordInput struct {
 	Taken     []string             `json:"taken,omitempty"`
 	Unmatched []string             `json:"unmatched,omitempty"`
 	Settled   []campaign.RowSettle `json:"settled,omitempty"`
+	Reopened  []string             `json:"reopened,omitempty"`
 	Now       time.Time            `json:"now"`
 }
 
@@ -155,6 +158,7 @@ type RecordInput struct {
 type GateInput struct {
 	Contact         campaign.Contact `json:"contact"`
 	CommunicationID string           `json:"communication_id"`
+	Tried           []string         `json:"tried,omitempty"` // labels of deliveries that were refused
 	Now             time.Time        `json:"now"`
 }
 
@@ -174,6 +178,21 @@ type ReplyInput struct {
 	CommunicationID string `json:"communication_id"`
 	SessionID       string `json:"session_id"`
 	MessageID       string `json:"message_id"`
+}
+
+// TurnInput asks an agent for its answer to everything that was said in a
+// session up to a message.
+type TurnInput struct {
+	CampaignID      string    `json:"campaign_id"`
+	ContactID       string    `json:"contact_id"`
+	CommunicationID string    `json:"communication_id"`
+	StageID         string    `json:"stage_id"`
+	SessionID       string    `json:"session_id"`
+	MessageID       string    `json:"message_id"`
+	Now             time.Time `json:"now"`
+	// Local asks for an answer in place; an agent that cannot give one is refused
+	// with the error type "StrategySlow".
+	Local bool `json:"local,omitempty"`
 }
 
 // StrategyInput asks for one run of a strategy. Without Contact, the recorded

@@ -10,7 +10,7 @@ import (
 // Types of the errors that activities return for the workflow to act on. They
 // are part of histories: never rename one.
 const (
-	ErrTypeSlow  = "StrategySlow" // the local budget is too short for this strategy
+	ErrTypeSlow  = "StrategySlow" // the local budget is too short for this strategy, or agent
 	ErrTypeStale = "StaleRun"     // a newer run owns the contact
 	ErrTypeGone  = "Gone"         // the contact was deleted
 )
@@ -50,6 +50,21 @@ func strategyRun(campaignID, summary string) workflow.ActivityOptions {
 			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
 		},
 		Priority: temporal.Priority{FairnessKey: campaignID},
+		Summary:  limit(summary),
+	}
+}
+
+// turnRun is for a turn of an agent outside this process. Trouble on the way
+// there is repeated for ever; what the agent itself cannot do is a result.
+func turnRun(campaignID, summary string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		TaskQueue:           QueueAgents,
+		StartToCloseTimeout: 2 * time.Minute,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute,
+			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
+		},
+		Priority: temporal.Priority{FairnessKey: campaignID, PriorityKey: 1},
 		Summary:  limit(summary),
 	}
 }

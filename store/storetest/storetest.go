@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Launch", testLaunch},
 		{"Imports", testImports},
 		{"Sessions", testSessions},
+		{"Turns", testTurns},
+		{"Reopened", testReopened},
 		{"Inbox", testInbox},
 		{"Ledger", testLedger},
 		{"Agents", testAgents},

@@ -1,0 +1,177 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"carillon/agents"
+	"carillon/campaign"
+	"carillon/store"
+	"carillon/workflows"
+)
+
+// Turn asks the session's agent for its answer to everything the contact said up
+// to a message, and stores the answer before it is sent. Idempotent by that
+// message: what the agent once said is said again by every later attempt, run
+// and reset, under the same id, so the ledger sends it once. An agent that is
+// asked and dies with the worker before its answer is stored is asked again; it
+// is given the same turn id. The time-out is the activity's; trouble on the way
+// to the agent is an error and repeated, what the agent cannot do is a result.
+func (a *Activities) Turn(ctx context.Context, in workflows.TurnInput) (campaign.TurnOutcome, error) {
+	if raw, ok, err := a.Store.TurnTaken(ctx, in.ContactID, in.MessageID); err != nil || ok {
+		return turnOf(raw, err)
+	}
+	session, err := a.Store.Session(ctx, in.SessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return campaign.TurnOutcome{}, nil
+	} else if err != nil {
+		return campaign.TurnOutcome{}, err
+	}
+	switch {
+	case session.Status != campaign.SessionOpen:
+		return campaign.TurnOutcome{Closed: session.Status, Reason: session.Reason}, nil
+	case session.Mode == campaign.ModeHuman, session.AgentID == "":
+		return campaign.TurnOutcome{}, nil
+	}
+	agent, held, err := a.whoSpeaks(ctx, &in, &session)
+	if err != nil || held != nil || agent == nil {
+		return campaign.TurnOutcome{Held: held}, err
+	}
+	switch turns := a.Agents.Turns(agent.Kind); {
+	case turns == campaign.TurnsNone:
+		return campaign.TurnOutcome{}, nil
+	case in.Local && turns != campaign.TurnsHere:
+		return campaign.TurnOutcome{}, temporal.NewNonRetryableApplicationError("the agent needs its time", workflows.ErrTypeSlow, nil)
+	}
+	for i := range session.Messages {
+		if session.Messages[i].ID == in.MessageID {
+			session.Messages = session.Messages[:i+1]
+			break
+		}
+	}
+	answer, err := a.speak(ctx, *agent, in.MessageID, session, in.Now)
+	if f, ok := errors.AsType[*agents.Failure](err); ok && f.Permanent {
+		return campaign.TurnOutcome{Error: f.Error()}, nil
+	} else if err != nil {
+		return campaign.TurnOutcome{}, notYet(err)
+	}
+	raw, err := a.takeTurn(ctx, &in, &session, answer)
+	if errors.Is(err, store.ErrConflict) { // a person has it by now, or it is over: the next turn says so
+		return campaign.TurnOutcome{}, nil
+	}
+	return turnOf(raw, err)
+}
+
+func turnOf(raw json.RawMessage, err error) (out campaign.TurnOutcome, _ error) {
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(raw, &out)
+}
+
+// notYet passes on how long the agent asks to wait.
+func notYet(err error) error {
+	if f, ok := errors.AsType[*agents.Failure](err); ok {
+		return temporal.NewApplicationErrorWithOptions(f.Error(), "AgentNotReached", temporal.ApplicationErrorOptions{
+			NextRetryDelay: f.RetryAfter, Category: temporal.ApplicationErrorCategoryBenign,
+		})
+	}
+	return err
+}
+
+// whoSpeaks returns the session's agent, or what its turn must wait for.
+func (a *Activities) whoSpeaks(ctx context.Context, in *workflows.TurnInput, s *campaign.Session) (*campaign.Agent, *campaign.Hold, error) {
+	h, err := a.pausedNow(ctx, &workflows.CloseInput{
+		CampaignID: in.CampaignID, ContactID: in.ContactID, CommunicationID: in.CommunicationID, StageID: in.StageID, SessionID: in.SessionID, Now: in.Now,
+	})
+	if err != nil || h != nil {
+		return nil, h, err
+	}
+	agent, err := a.Store.Agent(ctx, s.AgentID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, err
+	case agent.Status == campaign.AgentRunning:
+		return &agent, nil, nil
+	}
+	h = &campaign.Hold{Cause: campaign.HeldAgentStopped, Ref: agent.ID, Since: in.Now}
+	return nil, h, a.Store.AddHold(ctx, store.HeldContact{
+		ContactID: in.ContactID, CampaignID: in.CampaignID, CommunicationID: in.CommunicationID, Cause: h.Cause, Ref: h.Ref, At: in.Now,
+	})
+}
+
+// speak gives the agent its turn in a session as it is given.
+func (a *Activities) speak(ctx context.Context, agent campaign.Agent, id string, s campaign.Session, now time.Time) (agents.Answer, error) {
+	t := agents.Turn{ID: id, Session: s, Now: now}
+	var err error
+	if t.Contact, err = a.Store.Contact(ctx, s.CampaignID, s.ContactID); err != nil {
+		return agents.Answer{}, settled(err)
+	}
+	if t.Campaign, err = a.Store.Campaign(ctx, s.CampaignID); err != nil {
+		return agents.Answer{}, settled(err)
+	}
+	if m := t.Contact.Communication(s.CommunicationID); m != nil {
+		t.Communication = *m
+	}
+	var d agents.Deps
+	if d.Secrets, err = a.Store.AgentSecrets(ctx, agent.ID); err != nil {
+		return agents.Answer{}, err
+	}
+	speaker, err := a.Agents.Open(agent, d)
+	if errors.Is(err, agents.ErrNoTurns) {
+		return agents.Answer{}, nil
+	} else if err != nil {
+		return agents.Answer{}, err
+	}
+	return speaker.Speak(ctx, t)
+}
+
+// maxTurnResults bounds what one turn may find out, as a result over REST is.
+const maxTurnResults = 16 << 10
+
+func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *campaign.Session, answer agents.Answer) (json.RawMessage, error) {
+	out := campaign.TurnOutcome{End: answer.End, HandOff: answer.HandOff, Reason: answer.Reason, Results: answer.Results}
+	if raw, err := json.Marshal(answer.Results); err != nil || len(raw) > maxTurnResults {
+		out.Results = nil
+		a.Log.Warn("results of a turn left out: over 16 KiB", "agent_id", s.AgentID, "session_id", s.ID)
+	}
+	w := store.TurnWrite{ContactID: in.ContactID, Key: in.MessageID, SessionID: s.ID, State: answer.State, Results: out.Results, HandOff: answer.HandOff}
+	if answer.Content != "" {
+		out.MessageID, out.Content = "trn_"+in.MessageID, answer.Content
+		w.Message = &campaign.Message{
+			ID: out.MessageID, SessionID: s.ID, Author: campaign.AuthorAgent, Content: answer.Content, At: a.now(), Delivery: "pending",
+		}
+	}
+	var err error
+	if w.Output, err = json.Marshal(out); err != nil {
+		return nil, fmt.Errorf("write the turn of session %s: %w", s.ID, err)
+	}
+	return a.Store.TakeTurn(ctx, w)
+}
+
+// greet asks the agent how it opens a session; the same words for every attempt.
+func (a *Activities) greet(ctx context.Context, agent campaign.Agent, s campaign.Session, now time.Time) (agents.Answer, error) {
+	var answer agents.Answer
+	raw, ok, err := a.Store.TurnTaken(ctx, s.ContactID, s.ID)
+	if err == nil && !ok {
+		if answer, err = a.speak(ctx, agent, s.ID, s, now); err != nil {
+			return answer, err
+		}
+		if raw, err = json.Marshal(answer); err != nil {
+			return answer, fmt.Errorf("write the greeting of session %s: %w", s.ID, err)
+		}
+		raw, err = a.Store.TakeTurn(ctx, store.TurnWrite{ContactID: s.ContactID, Key: s.ID, Output: raw})
+	}
+	if err != nil {
+		return answer, err
+	}
+	answer = agents.Answer{}
+	return answer, json.Unmarshal(raw, &answer)
+}
