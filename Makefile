@@ -10,7 +10,8 @@ GOFLAGS      ?= -buildvcs=false
 TIMEOUT      ?= 15m# one test binary
 ROUNDS       ?= 20# kills of each case in `make chaos`
 FUZZTIME     ?= 10s# each fuzz target in `make fuzz`
-BENCH        ?= .# which benchmarks
+BENCH        ?= .# which benchmarks in `make microbench`
+ROW          ?=# rows of `make bench`, separated by commas; all of them if empty
 ARGS         ?=# given to `carillon dev` by `make run`
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -83,7 +84,11 @@ chaos: temporal ## Kill worker, server and store at random ROUNDS (20) times; no
 	ROUNDS=$(ROUNDS) go test -tags chaos -run TestChaos -count=1 -timeout 60m ./e2e/...
 
 .PHONY: bench
-bench: temporal ## Run the benchmarks (BENCH=. chooses)
+bench: temporal ## Measure every promise in one table (ROW=name chooses, BENCH_N=40 is a tenth of it)
+	go run ./bench -row '$(ROW)'
+
+.PHONY: microbench
+microbench: temporal ## Run the Go benchmarks beside the code (BENCH=. chooses)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
 
 .PHONY: histories
