@@ -86,7 +86,7 @@ func newDesk(t *testing.T) *desk {
 	_, err = s.CommitChunk(ctx, store.ChunkWrite{ImportID: "im", Contacts: []store.ContactWrite{{Contact: c}}, Created: 1, Now: now})
 	require.NoError(t, err)
 	return &desk{t: t, store: s, contact: c, Activities: &activities.Activities{
-		Store: s, Channels: all.New(box{s}), Agents: allagents.New(), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
+		Store: s, Channels: all.New(box{s}), Agents: allagents.New(channels.NewRenderer()), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
 		Mode: activities.ModeOutbox, Now: func() time.Time { return now }, Log: slog.Default(),
 	}}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,16 @@ type Kind interface {
 type Deps struct {
 	HTTP    *http.Client // with a time-out; nil for kinds that need none
 	Secrets map[string]campaign.Secret
+}
+
+// Templates writes the texts of agents that are Liquid; [*channels.Renderer]
+// does. It is safe for concurrent use.
+type Templates interface {
+	// CheckText reports what is wrong with a text; field names it in the report.
+	CheckText(field, source string) []campaign.FieldError
+	// RenderText writes a text, unescaped. An error says what the contact lacks or
+	// what is wrong with the text, with the field; when ctx ends it is the context's.
+	RenderText(ctx context.Context, field, source string, in campaign.TextInput) (string, error)
 }
 
 // Speaker answers in sessions for one agent. It is safe for concurrent use.
@@ -168,14 +179,24 @@ func (r *Registry) Open(a campaign.Agent, d Deps) (Speaker, error) {
 // kind among them. A kind this build cannot run is refused, and the message
 // lists the ones it can.
 func (r *Registry) Validate(a *campaign.Agent) error {
-	if err := a.Validate(); err != nil {
-		return err
-	}
+	own := a.Validate()
 	k, ok := r.Of(a.Kind)
-	if !ok {
+	switch {
+	case !ok && own != nil:
+		return own
+	case !ok:
 		return r.unknown(a.Kind)
 	}
-	return k.Validate(a)
+	return both(own, k.Validate(a))
+}
+
+// both is one error of the fields that two checks found.
+func both(a, b error) error {
+	var first, second *campaign.Error
+	if !errors.As(a, &first) || !errors.As(b, &second) {
+		return errors.Join(a, b)
+	}
+	return &campaign.Error{Code: first.Code, Message: first.Message, Fields: slices.Concat(first.Fields, second.Fields)}
 }
 
 func (r *Registry) unknown(kind campaign.AgentKind) error {

@@ -8,6 +8,7 @@ import (
 	"carillon/agents"
 	"carillon/agents/all"
 	"carillon/campaign"
+	"carillon/channels"
 )
 
 func TestValidate(t *testing.T) {
@@ -18,13 +19,13 @@ func TestValidate(t *testing.T) {
 		want  string
 	}{
 		{"an external agent needs nothing but a name", campaign.Agent{Name: "a", Kind: campaign.AgentExternal}, ""},
-		{"a kind of a later build", campaign.Agent{Name: "a", Kind: campaign.AgentOpenAI}, "cannot run an agent of kind openai; it can run: external"},
+		{"a kind of a later build", campaign.Agent{Name: "a", Kind: campaign.AgentOpenAI}, "cannot run an agent of kind openai; it can run: scripted, external"},
 		{"no kind at all", campaign.Agent{Name: "a", Kind: "oracle"}, "kind:"},
 		{"no name", campaign.Agent{Kind: campaign.AgentExternal}, "name:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := all.New().Validate(&tc.agent)
+			err := all.New(channels.NewRenderer()).Validate(&tc.agent)
 			if tc.want == "" {
 				require.NoError(t, err)
 				return
@@ -37,7 +38,7 @@ func TestValidate(t *testing.T) {
 
 func TestKindsDescribeThemselves(t *testing.T) {
 	t.Parallel()
-	r := all.New()
+	r := all.New(channels.NewRenderer())
 	for _, d := range r.Kinds() {
 		require.Contains(t, campaign.AgentKinds, d.Kind)
 		require.NotEmpty(t, d.Name)

@@ -17,6 +17,7 @@ import (
 	allagents "carillon/agents/all"
 	"carillon/api"
 	"carillon/campaign"
+	"carillon/channels"
 	"carillon/channels/all"
 	"carillon/channels/outbox"
 	"carillon/store"
@@ -49,7 +50,7 @@ func frontStore(t *testing.T) *store.Store { t.Helper(); return openStore(t, emp
 
 func newFront(t *testing.T, s *store.Store, tune ...func(*api.Deps)) *front {
 	t.Helper()
-	d := api.Deps{Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(), TemporalUI: "http://ui.example"}
+	d := api.Deps{Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(channels.NewRenderer()), TemporalUI: "http://ui.example"}
 	for _, f := range tune {
 		f(&d)
 	}

@@ -19,6 +19,7 @@ import (
 
 	allagents "carillon/agents/all"
 	"carillon/api"
+	"carillon/channels"
 	"carillon/channels/all"
 	"carillon/internal/pgtest"
 	"carillon/store"
@@ -153,7 +154,7 @@ func (l *logbook) about(text string) string {
 // FuzzAPI sends any body and query to any operation, without Temporal.
 func FuzzAPI(f *testing.F) {
 	s := openStore(f, filepath.Join(f.TempDir(), "carillon.db"))
-	server, err := api.New(api.Deps{Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(), AdminKey: adminKey, PublicURL: "https://carillon.example"})
+	server, err := api.New(api.Deps{Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(channels.NewRenderer()), AdminKey: adminKey, PublicURL: "https://carillon.example"})
 	require.NoError(f, err)
 	handler := server.Handler()
 	send := func(r *http.Request) (*http.Response, error) {

@@ -14,6 +14,7 @@ import (
 
 	allagents "carillon/agents/all"
 	"carillon/api"
+	"carillon/channels"
 	"carillon/internal/pgtest"
 	"carillon/store"
 )
@@ -32,7 +33,7 @@ const adminKey = "test-admin-key"
 func serve(t *testing.T, changes ...func(*api.Deps)) *service {
 	t.Helper()
 	st := openStore(t, emptyDatabase(t))
-	deps := api.Deps{Store: st, Agents: allagents.New(), AdminKey: adminKey, Version: "test", Mode: api.ModeOutbox, PublicURL: "https://carillon.example"}
+	deps := api.Deps{Store: st, Agents: allagents.New(channels.NewRenderer()), AdminKey: adminKey, Version: "test", Mode: api.ModeOutbox, PublicURL: "https://carillon.example"}
 	for _, change := range changes {
 		change(&deps)
 	}

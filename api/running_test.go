@@ -53,7 +53,7 @@ func newRunningOn(t *testing.T, s *store.Store, tune ...func(*api.Deps)) (*front
 	c := dev.Client()
 	r := &relay.Relay{Inbox: s, Temporal: c, Log: quiet}
 	a := &activities.Activities{
-		Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(), Renderer: channels.NewRenderer(), Relay: r, Temporal: c, Mode: activities.ModeOutbox, Now: time.Now, Log: quiet,
+		Store: s, Channels: all.New(frontBox{s}), Agents: allagents.New(channels.NewRenderer()), Renderer: channels.NewRenderer(), Relay: r, Temporal: c, Mode: activities.ModeOutbox, Now: time.Now, Log: quiet,
 	}
 	base := func(d *api.Deps) {
 		d.Temporal, d.Relay, d.Log = c, r, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))

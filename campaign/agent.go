@@ -86,27 +86,28 @@ type AgentState struct {
 	Name         string       `json:"name"`
 	Instructions string       `json:"instructions,omitempty"`
 	Start        bool         `json:"start,omitempty"`
-	Say          string       `json:"say,omitempty"`     // of a scripted agent: how it opens a session in this state, in Liquid
-	Replies      []AgentReply `json:"replies,omitempty"` // of a scripted agent: the first that matches is taken
+	Say          string       `json:"say,omitempty" doc:"Of a scripted agent: how it opens a session in this state, in Liquid."`
+	Replies      []AgentReply `json:"replies,omitempty" doc:"Of a scripted agent: the first that matches is taken. Those of the state * count in every state."`
 }
 
 // AgentReply is what a scripted agent answers to a message.
 type AgentReply struct {
-	Match   []string      `json:"match,omitempty"`    // words or /regular expressions/, any of them; none matches everything
-	Say     string        `json:"say,omitempty"`      // in Liquid
-	State   string        `json:"state,omitempty"`    // where it is then
-	Results Dict          `json:"results,omitempty"`  // what it has found out; "$1" is what the expression's first group matched
-	End     SessionStatus `json:"end,omitempty"`      // ends the session
-	HandOff bool          `json:"hand_off,omitempty"` // a person takes over
-	Reason  string        `json:"reason,omitempty"`   // of the end or the hand-off
+	Match   []string      `json:"match,omitempty" doc:"Words or phrases, or /regular expressions/; any of them. None: when nothing else matches."`
+	Say     string        `json:"say,omitempty" doc:"What it answers, in Liquid; nothing if empty."`
+	State   string        `json:"state,omitempty" doc:"The state it goes to; it stays if empty."`
+	Results Dict          `json:"results,omitempty" doc:"What it has found out. The text $1 is what the first group of the expression matched, $0 all of the message that matched."`
+	End     SessionStatus `json:"end,omitempty" doc:"Ends the session after the answer, in one of the fourteen ways."`
+	HandOff bool          `json:"hand_off,omitempty" doc:"A person takes the session over after the answer."`
+	Reason  string        `json:"reason,omitempty" doc:"Of the end or the hand-off."`
 }
 
-// ResultField is one thing an agent is to find out.
-type ResultField struct {
-	Name        string   `json:"name"`
-	Description string   `json:"description,omitempty"`
-	Type        string   `json:"type,omitempty"`
-	Values      []string `json:"values,omitempty"`
+// TextInput is what an agent's text is written from.
+type TextInput struct {
+	Campaign      Campaign
+	Contact       Contact
+	Communication Communication
+	Now           time.Time
+	Also          Dict // further variables, such as message
 }
 
 // Validate reports every field that breaks a rule.

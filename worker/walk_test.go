@@ -68,7 +68,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(pool.Close)
 	h := &house{t: t, store: s, camp: campaign.Campaign{ID: "cp_walk", Name: "Debt", Timezone: "Europe/Berlin", Status: campaign.Running, Version: 1}}
 	h.acts = &activities.Activities{
-		Store: s, Runner: pool, Channels: all.New(box{s}), Agents: allagents.New(), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
+		Store: s, Runner: pool, Channels: all.New(box{s}), Agents: allagents.New(channels.NewRenderer()), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
 		Mode: activities.ModeOutbox, Now: time.Now, Log: slog.Default(),
 	}
 	require.NoError(t, s.CreateCampaign(ctx, h.camp))

@@ -5,11 +5,13 @@ package all
 import (
 	"carillon/agents"
 	"carillon/agents/external"
+	"carillon/agents/scripted"
 )
 
-// New makes the registry of every kind.
-func New() *agents.Registry {
+// New makes the registry of every kind; texts writes what scripted agents say.
+func New(texts agents.Templates) *agents.Registry {
 	return agents.NewRegistry(
+		scripted.New(texts),
 		external.Kind{},
 	)
 }

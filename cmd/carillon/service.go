@@ -54,7 +54,7 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	if s.store, err = store.Open(ctx, dsn, store.Options{SecretKeys: keys}); err != nil {
 		return nil, err
 	}
-	s.registry, s.agents = all.New(outboxStore{s.store}), allagents.New()
+	s.registry, s.agents = all.New(outboxStore{s.store}), allagents.New(s.renderer)
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
