@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -109,6 +110,12 @@ func (m *Communication) advance(to CommunicationStatus, at time.Time) bool {
 	}
 	m.Status = StatusAt{Status: to, At: at}
 	return true
+}
+
+// opening reports whether a message opened the communication: its id is the
+// communication's own, with "#n" from the n-th retry on.
+func (m *Communication) opening(messageID string) bool {
+	return messageID == m.ID || strings.HasPrefix(messageID, m.ID+"#")
 }
 
 func (m *Communication) end(as CommunicationStatus, at time.Time, reason string) {

@@ -21,6 +21,7 @@ const (
 	DecisionDelivered      DecisionKind = "delivered"
 	DecisionRead           DecisionKind = "read"
 	DecisionReplied        DecisionKind = "replied"
+	DecisionOptOut         DecisionKind = "opt_out"
 	DecisionMessage        DecisionKind = "message"
 	DecisionSessionStarted DecisionKind = "session_started"
 	DecisionSessionEnded   DecisionKind = "session_ended"

@@ -37,7 +37,7 @@ type Event struct {
 	MessageID       string        `json:"message_id,omitempty"`
 	Author          Author        `json:"author,omitempty"`
 	Content         string        `json:"content,omitempty"`
-	Delivery        string        `json:"delivery,omitempty"` // delivered, read, bounced, failed
+	Delivery        string        `json:"delivery,omitempty"` // one of the Report constants
 	Status          SessionStatus `json:"status,omitempty"`
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`

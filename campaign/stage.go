@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,6 +56,17 @@ func (c Channel) Required() []string {
 // Conversation reports whether the channel opens a session.
 func (c Channel) Conversation() bool {
 	return c.Valid() && c != EmailNotification && c != NoCommunication
+}
+
+// Family returns the channels that reach the contact by the same means, the
+// channel among them: who wants no e-mail wants neither kind.
+func (c Channel) Family() []Channel {
+	for _, family := range [][]Channel{{EmailNotification, Email}, {WhatsAppBird, WhatsAppMeta}, {SIP, Twilio}} {
+		if slices.Contains(family, c) {
+			return family
+		}
+	}
+	return []Channel{c}
 }
 
 // Voice reports whether the channel is a phone call.

@@ -63,6 +63,7 @@ func (c conn) eraseAround(ctx context.Context, ids []string) error {
 		`update messages set content = '` + Erased + `', provider_message_id = '' where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
 		`update inbox set payload = '{}', content = '` + Erased + `' where ` + in("contact_id", "$1"),
 		`update sends set address = '', provider_message_id = '', reason = '' where ` + in("contact_id", "$1"),
+		`update provider_events set doc = '{}', raw = '' where ` + in("contact_id", "$1"),
 		`update outbox set recipient = '', subject = '', body = '` + Erased + `', payload = '{}' where ` + in("contact_id", "$1"),
 		`update decisions set summary = kind, data = '{}' where ` + in("contact_id", "$1"),
 		`update import_pending set raw = '' where ` + in("contact_id", "$1"),

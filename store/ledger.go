@@ -21,7 +21,8 @@ func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session) (
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) 
 			on conflict (id) do update set session_id = excluded.session_id, integration_id = excluded.integration_id,
 				channel = excluded.channel, state = 'sending', address = excluded.address, payload_hash = excluded.payload_hash,
-				correlation_key = excluded.correlation_key, provider_message_id = '', reason = '', settled_at = null
+				correlation_key = excluded.correlation_key, provider_message_id = '', reason = '', settled_at = null,
+				delivery = '', delivery_at = null
 			where sends.state = 'retry'`,
 			v.ID, v.ContactID, v.CampaignID, v.CommunicationID, v.SessionID, v.IntegrationID, string(v.Channel),
 			v.State, v.Address, v.PayloadHash, v.CorrelationKey, v.ProviderMessageID, v.Reason, micros(v.CreatedAt))
@@ -48,10 +49,10 @@ func (c conn) send(ctx context.Context, where string, args ...any) (v Send, err 
 	var created int64
 	var settled *int64
 	err = c.one(ctx, `select id, contact_id, campaign_id, communication_id, session_id, integration_id, channel, state, address,
-			payload_hash, correlation_key, provider_message_id, reason, created_at, settled_at
+			payload_hash, correlation_key, provider_message_id, reason, created_at, settled_at, delivery
 		from sends where `+where+` order by created_at desc, id desc limit 1`, args,
 		&v.ID, &v.ContactID, &v.CampaignID, &v.CommunicationID, &v.SessionID, &v.IntegrationID, &v.Channel, &v.State, &v.Address,
-		&v.PayloadHash, &v.CorrelationKey, &v.ProviderMessageID, &v.Reason, &created, &settled)
+		&v.PayloadHash, &v.CorrelationKey, &v.ProviderMessageID, &v.Reason, &created, &settled, &v.Delivery)
 	v.CreatedAt, v.SettledAt = fromMicros(created), fromMicrosPtr(settled)
 	return v, err
 }
@@ -61,7 +62,8 @@ func (s *Store) SettleSend(ctx context.Context, id, state, providerMessageID, re
 	err := s.write(ctx, func(c conn) error {
 		n, err := c.exec(ctx, `update sends set state = $2,
 				provider_message_id = case when $3 = '' then provider_message_id else $3 end, reason = $4, settled_at = $5
-			where id = $1 and (state = 'sending' or state = 'unknown' and $2 in ('sent', 'failed'))`,
+			where id = $1 and (state = 'sending' or state = 'unknown' and $2 in ('sent', 'failed')
+				or state = 'sent' and $2 = 'sent' and provider_message_id = '')`, // a report was faster than the answer
 			id, state, providerMessageID, reason, micros(when))
 		if err != nil {
 			return err
@@ -74,9 +76,14 @@ func (s *Store) SettleSend(ctx context.Context, id, state, providerMessageID, re
 			return nil
 		}
 		err = c.markMessage(ctx, id, state, providerMessageID)
-		if errors.Is(err, ErrNotFound) {
-			return nil // an opening is no message of a session
+		if err != nil && !errors.Is(err, ErrNotFound) { // an opening is no message of a session
+			return err
 		}
+		if providerMessageID == "" {
+			return nil
+		}
+		_, err = c.rematch(ctx, `exists (select 1 from sends s where s.id = $1 and s.integration_id = e.integration_id and s.provider_message_id = e.provider_message_id)`,
+			[]any{id}, at(when))
 		return err
 	})
 	return wrap(err, "settle send %s", id)

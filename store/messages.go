@@ -19,8 +19,10 @@ func (s *Store) AddMessage(ctx context.Context, m campaign.Message) error {
 
 func (c conn) addMessage(ctx context.Context, m campaign.Message) error {
 	m.At = at(m.At)
+	// An opening is written after it was sent; its provider may have told more of it by then.
 	n, err := c.exec(ctx, `insert into messages (id, session_id, author, content, at, delivery, provider_message_id)
-		values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
+		values ($1, $2, $3, $4, $5, coalesce((select case delivery when 'bounced' then 'failed' else delivery end from sends where id = $1 and delivery <> ''), $6), $7)
+		on conflict do nothing`,
 		m.ID, m.SessionID, string(m.Author), m.Content, micros(m.At), m.Delivery, m.ProviderMessageID)
 	if err != nil || n == 0 {
 		return err

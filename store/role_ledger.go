@@ -35,6 +35,7 @@ type Send struct {
 	Reason            string           `json:"reason"`
 	CreatedAt         time.Time        `json:"created_at"`
 	SettledAt         *time.Time       `json:"settled_at"`
+	Delivery          string           `json:"delivery"` // how far its provider says it has come; "" if it said nothing
 }
 
 // OutboxMessage is what left through the built-in development provider.
@@ -62,7 +63,8 @@ type Ledger interface {
 	ClaimSend(ctx context.Context, s Send, open *campaign.Session) (Send, bool, error)
 	// SettleSend sets state, provider id and reason, and the message's delivery. A
 	// row that is settled already keeps what it has, save that unknown may become
-	// sent or failed.
+	// sent or failed, and one that a report has settled as sent takes the provider's
+	// id. Reports that came before the provider's id was known are applied with it.
 	SettleSend(ctx context.Context, id, state, providerMessageID, reason string, at time.Time) error
 	SendByCorrelation(ctx context.Context, key string) (Send, error)
 	SendRow(ctx context.Context, id string) (Send, error)

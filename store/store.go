@@ -19,6 +19,7 @@ var (
 	_ Imports    = (*Store)(nil)
 	_ Sessions   = (*Store)(nil)
 	_ Ledger     = (*Store)(nil)
+	_ Reports    = (*Store)(nil)
 	_ Agents     = (*Store)(nil)
 	_ Office     = (*Store)(nil)
 )

@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Reopened", testReopened},
 		{"Inbox", testInbox},
 		{"Ledger", testLedger},
+		{"Reports", testReports},
+		{"OptOuts", testOptOuts},
 		{"Agents", testAgents},
 		{"Leases", testLeases},
 		{"Holds", testHolds},

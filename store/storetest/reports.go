@@ -1,0 +1,325 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"carillon/campaign"
+	"carillon/store"
+)
+
+// mailing is a store with a contact to whom a message was sent.
+type mailing struct {
+	t       *testing.T
+	s       *store.Store
+	contact campaign.Contact
+	n       int // of events
+}
+
+func newMailing(t *testing.T, s *store.Store) *mailing {
+	t.Helper()
+	return &mailing{t: t, s: s, contact: addContact(t, s, "ca_1", campaign.Running)}
+}
+
+// send puts a message into the ledger as being sent.
+func (m *mailing) send(id string, change ...func(*store.Send)) store.Send {
+	m.t.Helper()
+	v := store.Send{
+		ID: id, ContactID: m.contact.ID, CampaignID: "ca_1", CommunicationID: id, IntegrationID: "in_1", Channel: campaign.EmailNotification,
+		Address: m.contact.Email, CorrelationKey: id, CreatedAt: now,
+	}
+	for _, f := range change {
+		f(&v)
+	}
+	_, fresh, err := m.s.ClaimSend(m.t.Context(), v, nil)
+	require.NoError(m.t, err)
+	require.True(m.t, fresh)
+	return v
+}
+
+// event is one a provider reports of the message with the key, i seconds after
+// the first moment.
+func (m *mailing) event(key, status string, i int, change ...func(*store.ProviderEvent)) store.ProviderEvent {
+	m.n++
+	e := store.ProviderEvent{
+		IntegrationID: "in_1", Provider: "sendgrid", Key: fmt.Sprintf("ev-%d", m.n), Kind: store.ReportStatus, Status: status, Channel: campaign.Email,
+		At: now.Add(time.Duration(i) * time.Second), CorrelationKey: key, Address: m.contact.Email, Raw: `{"event":"x"}`,
+	}
+	for _, f := range change {
+		f(&e)
+	}
+	return e
+}
+
+// commit commits events, twice, and returns what contacts are told.
+func (m *mailing) commit(events ...store.ProviderEvent) (told []string) {
+	m.t.Helper()
+	first, err := m.s.CommitReports(m.t.Context(), events, now)
+	require.NoError(m.t, err)
+	again, err := m.s.CommitReports(m.t.Context(), events, now)
+	require.NoError(m.t, err)
+	require.Empty(m.t, again, "the same events again change nothing")
+	return m.told(first)
+}
+
+func (m *mailing) told(events []store.InboxEvent) (told []string) {
+	m.t.Helper()
+	for _, e := range events {
+		var event campaign.Event
+		require.NoError(m.t, json.Unmarshal(e.Payload, &event))
+		require.Equal(m.t, e.ID, event.ID)
+		require.Equal(m.t, m.contact.ID, e.ContactID)
+		told = append(told, strings.TrimSpace(string(event.Kind)+" "+event.Delivery+" "+event.MessageID))
+	}
+	return told
+}
+
+func (m *mailing) row(id string) store.Send {
+	m.t.Helper()
+	v, err := m.s.SendRow(m.t.Context(), id)
+	require.NoError(m.t, err)
+	return v
+}
+
+func (m *mailing) settle(id, state, provider string) {
+	m.t.Helper()
+	require.NoError(m.t, m.s.SettleSend(m.t.Context(), id, state, provider, "", now))
+}
+
+func (m *mailing) suppressed(externalID, address string, ch campaign.Channel) string {
+	m.t.Helper()
+	reason, err := m.s.Suppressed(m.t.Context(), externalID, ch, address)
+	require.NoError(m.t, err)
+	return reason
+}
+
+func testReports(t *testing.T, s *store.Store) {
+	ctx, m := t.Context(), newMailing(t, s)
+	m.send("c-1")
+	m.settle("c-1", store.SendSent, "pm-1")
+	require.Empty(t, m.commit(m.event("c-1", "sent", 0)), "that it was sent is no news")
+	require.Equal(t, []string{"delivery read c-1"}, m.commit(m.event("c-1", "read", 2)))
+	require.Empty(t, m.commit(m.event("c-1", "delivered", 1), m.event("c-1", "read", 3), m.event("c-1", "noted", 4)))
+	require.Equal(t, "read", m.row("c-1").Delivery)
+	require.Equal(t, []string{"delivery bounced c-1"}, m.commit(m.event("c-1", "bounced", 9)))
+	untaken, err := s.UntakenEvents(ctx, now.Add(time.Second), 10)
+	require.NoError(t, err)
+	require.Len(t, untaken, 2, "what was told is in the inbox")
+
+	byID := func(id string) func(*store.ProviderEvent) {
+		return func(e *store.ProviderEvent) { e.CorrelationKey, e.ProviderMessageID = "", id }
+	}
+	m.send("c-2")
+	m.settle("c-2", store.SendSent, "pm-2")
+	require.Equal(t, []string{"delivery delivered c-2", "delivery read c-2"}, m.commit(m.event("", "read", 2, byID("pm-2")), m.event("", "delivered", 1, byID("pm-2"))),
+		"one batch in the order of its events' times")
+
+	other := func(e *store.ProviderEvent) { e.IntegrationID = "in_2" }
+	require.Empty(t, m.commit(m.event("c-2", "bounced", 9, other), m.event("", "bounced", 9, other, byID("pm-2"))), "no integration speaks of another's messages")
+	box := func(e *store.ProviderEvent) { e.IntegrationID = "" }
+	require.Equal(t, []string{"delivery bounced c-2"}, m.commit(m.event("c-2", "bounced", 9, box)), "the outbox speaks of all")
+
+	unread := store.ProviderEvent{IntegrationID: "in_1", Provider: "sendgrid", Key: strings.Repeat("k", 5000), Kind: store.ReportUnread, Raw: "\x00{" + strings.Repeat("é", 60_000)}
+	require.Empty(t, m.commit(unread))
+	kept := pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
+	require.Equal(t, store.ReportUnread, kept[0].Kind)
+	require.Equal(t, "c-1", kept[len(kept)-1].SendID)
+	require.Equal(t, m.contact.ID, kept[len(kept)-1].ContactID)
+	require.Len(t, kept, 9)
+
+	require.NoError(t, s.DropReports(ctx, now.Add(-time.Hour), now.Add(time.Hour)))
+	kept = pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
+	require.Len(t, kept, 8, "the unmatched are forgotten first")
+	require.NoError(t, s.DropReports(ctx, now.Add(time.Hour), now.Add(time.Hour)))
+	kept = pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
+	require.Empty(t, kept)
+	testReportsOfTheUnknown(t, m)
+	testReportsBeforeTheAnswer(t, m)
+	testReportsTogether(t, m)
+}
+
+func testReportsOfTheUnknown(t *testing.T, m *mailing) {
+	m.send("u-1")
+	m.settle("u-1", store.SendUnknown, "")
+	require.Equal(t, []string{"delivery sent u-1"}, m.commit(m.event("u-1", "sent", 0, func(e *store.ProviderEvent) { e.ProviderMessageID = "pm-u1" })))
+	row := m.row("u-1")
+	require.Equal(t, store.SendSent, row.State)
+	require.Equal(t, "pm-u1", row.ProviderMessageID)
+	m.send("u-2")
+	m.settle("u-2", store.SendUnknown, "")
+	require.Equal(t, []string{"delivery failed u-2"}, m.commit(m.event("u-2", "failed", 0)))
+	require.Equal(t, store.SendFailed, m.row("u-2").State)
+
+	m.send("u-3")
+	require.Empty(t, m.commit(m.event("u-3", "sent", 0)), "whoever sends it will know")
+	require.Equal(t, store.SendSent, m.row("u-3").State, "a report was faster than the provider's answer")
+	m.settle("u-3", store.SendUnknown, "")
+	require.Equal(t, store.SendSent, m.row("u-3").State)
+	m.settle("u-3", store.SendSent, "pm-u3")
+	require.Equal(t, "pm-u3", m.row("u-3").ProviderMessageID)
+}
+
+func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
+	ctx := t.Context()
+	early := func(e *store.ProviderEvent) { e.CorrelationKey, e.ProviderMessageID = "", "pm-e1" }
+	require.Empty(t, m.commit(m.event("", "delivered", 1, early), m.event("", "sent", 0, early)), "nobody has the id yet")
+	m.send("e-1", func(v *store.Send) { v.SessionID = "ss_e" })
+	m.settle("e-1", store.SendSent, "pm-e1")
+	require.Equal(t, "delivered", m.row("e-1").Delivery, "matched with the settling")
+	untaken, err := m.s.UntakenEvents(ctx, now.Add(time.Second), 100)
+	require.NoError(t, err)
+	require.Contains(t, m.told(untaken), "delivery delivered e-1")
+	require.NoError(t, m.s.AddMessage(ctx, campaign.Message{ID: "e-1", SessionID: "ss_e", Delivery: "sent", At: now}))
+	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{ID: "ss_e", ContactID: m.contact.ID, CommunicationID: "e-1", IntegrationID: "in_1", Address: "a@example.com", Status: campaign.SessionOpen, CreatedAt: now}))
+	session, err := m.s.Session(ctx, "ss_e")
+	require.NoError(t, err)
+	require.Equal(t, "delivered", session.Messages[0].Delivery, "an opening that is written down late")
+	require.Equal(t, []string{"delivery read e-1"}, m.commit(m.event("", "read", 2, early)))
+	session, err = m.s.Session(ctx, "ss_e")
+	require.NoError(t, err)
+	require.Equal(t, "read", session.Messages[0].Delivery)
+
+	// A reply in the session: its message shows how far it is, the contact is told of what failed.
+	require.NoError(t, m.s.AddMessage(ctx, campaign.Message{ID: "ans_1", SessionID: "ss_e", Delivery: "pending", At: now}))
+	m.send("ans_1", func(v *store.Send) { v.SessionID, v.CommunicationID = "ss_e", "e-1" })
+	require.Empty(t, m.commit(m.event("ans_1", "delivered", 1)))
+	require.Equal(t, []string{"delivery bounced ans_1"}, m.commit(m.event("ans_1", "bounced", 2)))
+	session, err = m.s.Session(ctx, "ss_e")
+	require.NoError(t, err)
+	require.Equal(t, "failed", session.Messages[1].Delivery)
+
+	// What a contact writes finds its session by a token, by what it answers, by the address; else a person looks.
+	says := func(change func(*store.ProviderEvent)) store.ProviderEvent {
+		return m.event("", "", 3, func(e *store.ProviderEvent) { e.Kind, e.Content, e.Address = store.ReportMessage, "hello", "" }, change)
+	}
+	for name, find := range map[string]func(*store.ProviderEvent){
+		"token":   func(e *store.ProviderEvent) { e.SessionID = "ss_e" },
+		"thread":  func(e *store.ProviderEvent) { e.Threads = []string{"none", "pm-e1"} },
+		"address": func(e *store.ProviderEvent) { e.Address = "a@example.com" },
+	} {
+		told := m.commit(says(find))
+		require.Len(t, told, 1, name)
+		require.Contains(t, told[0], "message", name)
+	}
+	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.SessionID, e.Auto = "ss_e", true })), "nobody answers a machine")
+	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.Address = "stranger@example.com" })))
+	unmatched, err := m.s.UnmatchedEvents(ctx, store.Page{})
+	require.NoError(t, err)
+	require.Len(t, unmatched.Items, 1)
+	require.Contains(t, unmatched.Items[0].Reason, "stranger@example.com")
+	session, err = m.s.Session(ctx, "ss_e")
+	require.NoError(t, err)
+	require.Len(t, session.Messages, 5)
+}
+
+func testReportsTogether(t *testing.T, m *mailing) {
+	const sends, callers = 20, 8
+	var events []store.ProviderEvent
+	for i := range sends {
+		id := fmt.Sprintf("t-%d", i)
+		m.send(id)
+		events = append(events, m.event(id, "sent", 0), m.event(id, "delivered", 1), m.event(id, "read", 2))
+	}
+	all := make([][]store.InboxEvent, callers)
+	errs := together(t.Context(), callers, func(ctx context.Context, i int) (err error) {
+		all[i], err = m.s.CommitReports(ctx, events, now)
+		return err
+	})
+	require.NoError(t, errors.Join(errs...))
+	seen := map[string]bool{}
+	for _, told := range all {
+		for _, e := range told {
+			seen[e.ID] = true
+		}
+	}
+	require.Len(t, seen, 2*sends, "delivered and read of each, whoever was first")
+	for i := range sends {
+		require.Equal(t, "read", m.row(fmt.Sprintf("t-%d", i)).Delivery)
+	}
+	// Reports and answers of the provider that cross: what neither of them saw of the other, the next look finds.
+	early := m.event("", "delivered", 1, func(e *store.ProviderEvent) { e.ProviderMessageID = "pm-x" })
+	m.send("x-1")
+	errs = together(t.Context(), 2, func(ctx context.Context, i int) error {
+		if i == 0 {
+			return m.s.SettleSend(ctx, "x-1", store.SendSent, "pm-x", "", now)
+		}
+		_, err := m.s.CommitReports(ctx, []store.ProviderEvent{early}, now)
+		return err
+	})
+	require.NoError(t, errors.Join(errs...))
+	_, err := m.s.RematchReports(t.Context(), now.Add(-time.Minute), now)
+	require.NoError(t, err)
+	require.Equal(t, "delivered", m.row("x-1").Delivery)
+}
+
+func testOptOuts(t *testing.T, s *store.Store) {
+	ctx, m := t.Context(), newMailing(t, s)
+	person, mail := m.contact.ExternalID, m.contact.Email
+	m.send("c-1")
+	m.settle("c-1", store.SendSent, "pm-1")
+	because := func(why string) func(*store.ProviderEvent) { return func(e *store.ProviderEvent) { e.Suppress = why } }
+	to := func(address string) func(*store.ProviderEvent) {
+		return func(e *store.ProviderEvent) { e.Address = address }
+	}
+
+	require.Len(t, m.commit(m.event("c-1", "bounced", 1, because("bounced"), to("Dead@Example.com"))), 1)
+	require.Equal(t, "bounced", m.suppressed("", "dead@example.com", campaign.Email))
+	require.Empty(t, m.suppressed(person, "new@example.com", campaign.Email), "the person may have another address")
+	require.Equal(t, []string{"delivery opt_out c-1"}, m.commit(m.event("c-1", "opt_out", 2, because("spam_report"))))
+	for _, ch := range []campaign.Channel{campaign.Email, campaign.EmailNotification} {
+		require.Equal(t, "spam_report", m.suppressed(person, "", ch))
+		require.Equal(t, "spam_report", m.suppressed("", mail, ch))
+	}
+	require.Empty(t, m.suppressed(person, mail, campaign.Telegram))
+	require.Empty(t, m.commit(m.event("other program's", "opt_out", 2, because("unsubscribed"), to("elsewhere@example.com"))))
+	require.Equal(t, "unsubscribed", m.suppressed("", "elsewhere@example.com", campaign.Email), "true of the address, whoever wrote to it")
+
+	u := store.Unsubscription{EventID: "un_1", ContactID: m.contact.ID, Channel: campaign.WhatsAppMeta, Address: "+491", Reason: "unsubscribed", At: now}
+	first, err := s.Unsubscribe(ctx, u)
+	require.NoError(t, err)
+	require.Equal(t, []string{"delivery opt_out"}, m.told([]store.InboxEvent{*first}))
+	again, err := s.Unsubscribe(ctx, u)
+	require.NoError(t, err)
+	require.Nil(t, again)
+	require.Equal(t, "unsubscribed", m.suppressed(person, "", campaign.WhatsAppBird))
+	_, err = s.Unsubscribe(ctx, store.Unsubscription{EventID: "un_2", ContactID: "none", Channel: campaign.Email, At: now})
+	require.ErrorIs(t, err, store.ErrNotFound)
+	addresses, err := s.Addresses(ctx, m.contact.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{mail}, addresses)
+
+	hear := func() error {
+		return s.HearEvent(ctx, "un_1", m.contact.ID, func(*campaign.Contact) []campaign.Decision {
+			return []campaign.Decision{{At: now, Kind: campaign.DecisionOptOut, Summary: "no more"}}
+		})
+	}
+	twice(t, hear)
+	decisions, err := s.Decisions(ctx, m.contact.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Imported", "no more"}, ids(decisions, func(d campaign.Decision) string { return d.Summary }))
+	_, err = s.BeginRun(ctx, m.contact.ID, "run-1", now)
+	require.NoError(t, err)
+	require.ErrorIs(t, hear(), store.ErrConflict)
+	require.ErrorIs(t, s.HearEvent(ctx, "un_1", "none", nil), store.ErrNotFound)
+
+	secrets := make([][]byte, 4)
+	errs := together(ctx, len(secrets), func(ctx context.Context, i int) (err error) {
+		secrets[i], err = s.WorkspaceSecret(ctx, "links")
+		return err
+	})
+	require.NoError(t, errors.Join(errs...))
+	for _, secret := range secrets {
+		require.Len(t, secret, 32)
+		require.Equal(t, secrets[0], secret, "one secret, whoever made it")
+	}
+	other, err := s.WorkspaceSecret(ctx, "others")
+	require.NoError(t, err)
+	require.NotEqual(t, secrets[0], other)
+}
