@@ -16,7 +16,7 @@ import (
 )
 
 // deliver takes one rendered message through the ledger and the provider.
-func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool) (campaign.SendOutcome, error) {
+func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool, limits *store.Limits) (campaign.SendOutcome, error) {
 	sender, err := a.sender(ctx, &m)
 	if _, failure := errors.AsType[*channels.Failure](err); failure || errors.Is(err, store.ErrNotFound) {
 		return trouble("integration_error", "%v", err), nil
@@ -28,8 +28,10 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 		IntegrationID: m.Delivery.Integration, Channel: m.Channel, State: store.SendSending, Address: m.To,
 		PayloadHash: payloadHash(&m), CorrelationKey: m.CorrelationKey, CreatedAt: m.At,
 	}
-	earlier, fresh, err := a.Store.ClaimSend(ctx, row, session)
-	if err != nil {
+	earlier, fresh, err := a.Store.ClaimSend(ctx, row, session, limits)
+	if soon, ok := errors.AsType[*store.TooSoon](err); ok { // another campaign was faster than this one's backlog
+		return campaign.SendOutcome{Outcome: campaign.SendDeferred, Until: &soon.Until, Reason: soon.Reason}, nil
+	} else if err != nil {
 		return campaign.SendOutcome{}, err
 	}
 	if !fresh {
@@ -125,6 +127,7 @@ func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels
 	if err != nil {
 		return nil, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
 	}
+	m.Delivery.Integration = i.ID // it may have been named by its name
 	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
 		return nil, err
 	}
@@ -137,17 +140,9 @@ func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels
 }
 
 func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (string, error) {
-	raw, err := a.Store.Settings(ctx)
+	s, err := a.settings(ctx)
 	if err != nil {
 		return "", err
-	}
-	var s struct {
-		Redirect map[string]string `json:"redirect"`
-	}
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return "", fmt.Errorf("read the settings: %w", err)
-		}
 	}
 	if to := s.Redirect[string(ch)]; to != "" {
 		return to, nil

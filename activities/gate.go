@@ -22,8 +22,12 @@ func (a *Activities) Gate(ctx context.Context, in workflows.GateInput) (campaign
 		return campaign.Verdict{Outcome: campaign.GateSkipped, Reason: "gone"}, nil
 	}
 	g := gate{a: a, in: in, m: m}
+	var err error
+	if g.settings, err = a.settings(ctx); err != nil {
+		return campaign.Verdict{}, err
+	}
 	for _, check := range []func(context.Context) (*campaign.Verdict, error){
-		g.campaignRuns, g.stageExists, g.attemptsLeft, g.notTooLate, g.deliveryDrawn, g.allowedHours, g.condition, g.integrationReady, g.agentReady,
+		g.campaignRuns, g.stageExists, g.attemptsLeft, g.notTooLate, g.deliveryDrawn, g.allowedHours, g.condition, g.integrationReady, g.notTooOften, g.underCap, g.agentReady,
 	} {
 		v, err := check(ctx)
 		if err != nil {
@@ -41,6 +45,7 @@ func (a *Activities) Gate(ctx context.Context, in workflows.GateInput) (campaign
 	return campaign.Verdict{
 		Outcome: campaign.GateGo, StageName: g.stage.Name, Channel: g.drawn.Delivery.Channel,
 		Alternative: g.drawn.Label, Probability: g.drawn.Probability, Queue: g.queue,
+		Priority: g.campaign.Rules.Priority,
 	}, nil
 }
 
@@ -49,6 +54,7 @@ type gate struct {
 	a        *Activities
 	in       workflows.GateInput
 	m        *campaign.Communication
+	settings campaign.Settings
 	campaign campaign.Campaign
 	stage    campaign.Stage
 	drawn    campaign.Drawn
@@ -165,7 +171,8 @@ func (g *gate) allowedHours(context.Context) (*campaign.Verdict, error) {
 		}
 		zone = loc
 	}
-	open, ok := g.campaign.Rules.NextOpen(g.drawn.Delivery.Channel, g.in.Now, zone)
+	rules := g.settings.HoursOf(g.campaign.Rules)
+	open, ok := rules.NextOpen(g.drawn.Delivery.Channel, g.in.Now, zone)
 	switch {
 	case !ok:
 		return attention("hours_missing", "the campaign's rules allow no hour for %s within a year", g.drawn.Delivery.Channel), nil

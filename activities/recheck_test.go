@@ -174,7 +174,7 @@ func TestASessionEndsOnlyWithWhatEnds(t *testing.T) {
 		in := d.input("wa")
 		id, ss := in.Communication.ID, campaign.SessionID(in.Communication.ID)
 		_, _, err := d.store.ClaimSend(t.Context(), store.Send{ID: id, ContactID: d.contact.ID, CampaignID: "cp", CommunicationID: id, SessionID: ss, Channel: campaign.WhatsAppMeta, CreatedAt: now},
-			&campaign.Session{ID: ss, CampaignID: "cp", ContactID: d.contact.ID, CommunicationID: id, Channel: campaign.WhatsAppMeta, CreatedAt: now})
+			&campaign.Session{ID: ss, CampaignID: "cp", ContactID: d.contact.ID, CommunicationID: id, Channel: campaign.WhatsAppMeta, CreatedAt: now}, nil)
 		require.NoError(t, err)
 		require.NoError(t, d.store.SettleSend(t.Context(), id, store.SendRetry, "", "busy", now))
 		tc.change(d)

@@ -17,6 +17,7 @@ const (
 	leftAlone    = 20 * time.Second // a commit whose call to Temporal never came
 	uploadBroken = 2 * time.Hour    // an upload that stopped in the middle
 	sweepLeft    = 10 * time.Minute // a hold, and the end of its cause: a release under way has a policy of its own
+	capsLeft     = 72 * time.Hour   // a day of a campaign's daily cap, whatever its zone
 	memosLeft    = 24 * time.Hour   // an ended contact whose last workflow task is surely over
 )
 
@@ -120,7 +121,14 @@ func (a *Activities) grantFree(ctx context.Context) error {
 
 // Tidy drops what no workflow can need any more.
 func (a *Activities) Tidy(ctx context.Context) error {
-	return a.Store.DropMemos(ctx, a.now().Add(-memosLeft))
+	v, err := a.settings(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Retention > 0 {
+		err = a.Store.PruneDecisions(ctx, a.now().Add(-time.Duration(v.Retention)))
+	}
+	return errors.Join(err, a.Store.PruneCaps(ctx, a.now().Add(-capsLeft)), a.Store.DropMemos(ctx, a.now().Add(-memosLeft)))
 }
 
 // causeGone says whether a cause holds nobody any more, and when its record last

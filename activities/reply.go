@@ -65,5 +65,5 @@ func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.
 			}, nil
 		}
 	}
-	return a.deliver(ctx, m, nil, false)
+	return a.deliver(ctx, m, nil, false, nil)
 }

@@ -142,12 +142,20 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if p.m.StartState != "" {
 		d.StartState = p.m.StartState
 	}
+	if session != nil { // an agent's own integration, where the stage names none
+		d.Integration = session.IntegrationID
+	}
 	message := channels.Outbound{
 		ID: ledgerID(p.m), CorrelationKey: ledgerID(p.m), Channel: d.Channel, To: to, Subject: rendered.Subject, Body: rendered.Body,
 		HTML: rendered.HTML, Delivery: d, Variables: rendered.Variables, CampaignID: p.campaign.ID, ContactID: p.contact.ID,
 		CommunicationID: p.m.ID, SessionID: out.SessionID, At: p.a.now(),
 	}
-	result, err := p.a.deliver(ctx, message, session, p.delivery.UnknownPolicy == "resend")
+	settings, err := p.a.settings(ctx)
+	if err != nil {
+		return campaign.SendOutcome{}, err
+	}
+	limits := limitsOf(&settings, &p.campaign.Rules, &p.contact, p.m.ID)
+	result, err := p.a.deliver(ctx, message, session, p.delivery.UnknownPolicy == "resend", &limits)
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
@@ -260,5 +268,10 @@ func (p *passage) session(ctx context.Context) (*campaign.Session, error) {
 		return nil, err
 	}
 	s.IntegrationID = id
+	if i, err := p.a.Store.Integration(ctx, id); err == nil {
+		s.IntegrationID = i.ID // it may have been named by its name
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
 	return s, nil
 }

@@ -15,27 +15,17 @@ import (
 	"carillon/store"
 )
 
-// Settings are the limits and defaults of the whole workspace.
-type Settings struct {
-	MaxPerDay    int                       `json:"max_per_day" required:"false" minimum:"0" doc:"Communications per person and day across all campaigns; 0 is no limit."`
-	MaxPerWeek   int                       `json:"max_per_week" required:"false" minimum:"0" doc:"The same per seven days."`
-	MinGap       campaign.Duration         `json:"min_gap" required:"false" doc:"The least time between two communications with one person."`
-	Redirect     map[string]string         `json:"redirect" required:"false" doc:"By channel: the address everything goes to in mode redirect."`
-	DefaultHours map[string]campaign.Hours `json:"default_hours" required:"false" doc:"Allowed hours of new campaigns, as in rules.hours."`
-	Retention    campaign.Duration         `json:"retention" required:"false" doc:"How long decisions of ended contacts are kept; empty is for ever."`
-}
-
 func (s *Server) settings(g huma.API) {
 	op(s, g, http.MethodGet, "/settings", "Read settings", Viewer,
-		func(ctx context.Context, _ *struct{}) (*body[Settings], error) {
+		func(ctx context.Context, _ *struct{}) (*body[campaign.Settings], error) {
 			v, err := s.workspace(ctx)
-			return &body[Settings]{Body: v.show()}, err
+			return &body[campaign.Settings]{Body: showSettings(v)}, err
 		})
 	op(s, g, http.MethodPut, "/settings", "Replace settings", Admin, s.putSettings)
 }
 
 // workspace reads the settings; the zero value where none were ever put.
-func (s *Server) workspace(ctx context.Context) (v Settings, err error) {
+func (s *Server) workspace(ctx context.Context) (v campaign.Settings, err error) {
 	doc, err := s.Store.Settings(ctx)
 	if errors.Is(err, store.ErrNotFound) || err == nil && len(doc) == 0 {
 		return v, nil
@@ -49,8 +39,8 @@ func (s *Server) workspace(ctx context.Context) (v Settings, err error) {
 	return v, nil
 }
 
-func (s *Server) putSettings(ctx context.Context, in *struct{ Body Settings }) (*body[Settings], error) {
-	if err := in.Body.validate(); err != nil {
+func (s *Server) putSettings(ctx context.Context, in *struct{ Body campaign.Settings }) (*body[campaign.Settings], error) {
+	if err := validSettings(&in.Body); err != nil {
 		return nil, err
 	}
 	doc, err := json.Marshal(in.Body)
@@ -61,11 +51,11 @@ func (s *Server) putSettings(ctx context.Context, in *struct{ Body Settings }) (
 		return nil, err
 	}
 	s.auditf(ctx, "update", "settings", "")
-	return &body[Settings]{Body: in.Body.show()}, nil
+	return &body[campaign.Settings]{Body: showSettings(in.Body)}, nil
 }
 
-// show shows empty dictionaries as dictionaries.
-func (v Settings) show() Settings {
+// showSettings shows empty dictionaries as dictionaries.
+func showSettings(v campaign.Settings) campaign.Settings {
 	v.Redirect = dict(v.Redirect)
 	if v.DefaultHours == nil {
 		v.DefaultHours = map[string]campaign.Hours{}
@@ -73,7 +63,7 @@ func (v Settings) show() Settings {
 	return v
 }
 
-func (v *Settings) validate() error {
+func validSettings(v *campaign.Settings) error {
 	for ch, to := range v.Redirect {
 		if !campaign.Channel(ch).Valid() {
 			return campaign.Invalid("redirect."+ch, "no such channel")

@@ -127,7 +127,8 @@ type Verdict struct {
 	Channel     Channel     `json:"channel,omitempty"`
 	Alternative string      `json:"alternative,omitempty"`
 	Probability float64     `json:"probability,omitempty"`
-	Queue       string      `json:"queue,omitempty"` // task queue of the integration
+	Queue       string      `json:"queue,omitempty"`    // task queue of the integration
+	Priority    int         `json:"priority,omitempty"` // the campaign's, 1 before 5; 0 is 3
 	Until       *time.Time  `json:"until,omitempty"`
 	Hold        *Hold       `json:"hold,omitempty"`
 	Reason      string      `json:"reason,omitempty"`

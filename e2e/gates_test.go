@@ -67,6 +67,34 @@ func TestWhatMayNotBeSentIsNotAndTheContactGoesOn(t *testing.T) {
 		s.awaitStatus("Ann", "completed", patience)
 	})
 
+	t.Run("no more than the daily cap leave on one day", func(t *testing.T) {
+		s := c.in(t).planned("Capped", doc{"rules": doc{"daily_cap": 1}}, "Ann: Notice", "Bob: Notice")
+		s.bringForward("Ann", "Notice")
+		s.awaitStatus("Ann", "completed", patience)
+		s.bringForward("Bob", "Notice")
+		s.until("Bob", "deferred", func(doc) bool { return len(s.reasons("deferred")) == 1 })
+		require.Equal(t, []string{"daily_cap"}, s.reasons("deferred"))
+		require.Len(t, s.outbox(""), 1)
+	})
+
+	t.Run("a person in two campaigns is written to as often as the workspace allows", func(t *testing.T) {
+		s := c.in(t)
+		s.must(http.MethodPut, "/v1/settings", doc{"max_per_day": 1})
+		one, two := s.planned("One", nil), s.planned("Two", nil)
+		for _, campaign := range []*scene{one, two} {
+			campaign.upload("text/csv", []byte(columns+",plan\nAda,U-1,Ada,ada@example.com,,Notice\n"))
+			campaign.until("Ada", "started", func(c doc) bool { return c["started_at"] != nil })
+		}
+		one.bringForward("Ada", "Notice")
+		one.awaitStatus("Ada", "completed", patience)
+		two.bringForward("Ada", "Notice")
+		two.until("Ada", "deferred", func(doc) bool { return len(two.reasons("deferred")) == 1 })
+		require.Equal(t, []string{"max_per_day"}, two.reasons("deferred"))
+		s.must(http.MethodPut, "/v1/settings", doc{})
+		two.bringForward("Ada", "Notice")
+		two.awaitStatus("Ada", "completed", patience)
+	})
+
 	t.Run("a contact is not written to for ever", func(t *testing.T) {
 		s := c.in(t).campaign(doc{"name": "Exhausted", "rules": doc{"max_attempts": 2, "exhausted_stage": "Gave up"}})
 		s.stage("Notice", doc{"channel": "email_notification", "integration": "outbox", "subject": "Again", "template": "Hello"})

@@ -11,7 +11,7 @@ import (
 
 // ClaimSend inserts a send as sending before the provider is called, or claims
 // again one that surely was not sent.
-func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session) (Send, bool, error) {
+func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session, limits *Limits) (Send, bool, error) {
 	v.State, v.CreatedAt, v.SettledAt = SendSending, at(v.CreatedAt), nil
 	claimed := false
 	row := v
@@ -34,8 +34,8 @@ func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session) (
 			return err
 		}
 		row = v
-		if open == nil {
-			return nil
+		if err := c.guard(ctx, limits, v.CreatedAt); err != nil || open == nil { // refused, nothing of it stays
+			return err
 		}
 		return c.openSession(ctx, *open)
 	})

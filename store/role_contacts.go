@@ -96,6 +96,10 @@ type Contacts interface {
 	// DropMemos drops the memos of contacts that ended and were not written since
 	// a moment: no workflow task of theirs can be executed again.
 	DropMemos(ctx context.Context, before time.Time) error
+	// PruneDecisions drops the decisions of contacts that ended before a moment.
+	PruneDecisions(ctx context.Context, before time.Time) error
+	// PruneCaps drops what daily caps counted before a date.
+	PruneCaps(ctx context.Context, before time.Time) error
 
 	// Launchable says whether ClaimLaunch would find a contact.
 	Launchable(ctx context.Context, campaignID string) (bool, error)

@@ -38,6 +38,33 @@ type Send struct {
 	Delivery          string           `json:"delivery"` // how far its provider says it has come; "" if it said nothing
 }
 
+// Limits say how often one person may be written to. Zero values are no limits.
+type Limits struct {
+	ExternalID      string        // the person, across all campaigns
+	ContactID       string        // for ContactGap
+	CommunicationID string        // the one that is about to go; its own rows do not count
+	PerDay          int           // openings in any 24 hours
+	PerWeek         int           // openings in any seven days
+	Gap             time.Duration // since the person's last opening
+	ContactGap      time.Duration // since the contact's last opening
+}
+
+// None reports that there is no limit.
+func (l *Limits) None() bool {
+	return l == nil || l.PerDay == 0 && l.PerWeek == 0 && l.Gap == 0 && l.ContactGap == 0
+}
+
+// TooSoon says that a limit forbids an opening until a moment.
+type TooSoon struct {
+	Until  time.Time
+	Reason string // max_per_day, max_per_week or min_gap
+}
+
+// Error says until when.
+func (e *TooSoon) Error() string {
+	return e.Reason + ": not before " + e.Until.UTC().Format(time.RFC3339)
+}
+
 // OutboxMessage is what left through the built-in development provider.
 type OutboxMessage struct {
 	ID              string           `json:"id"`
@@ -60,7 +87,14 @@ type Ledger interface {
 	// ClaimSend inserts the row as sending together with the session it opens, if
 	// any; if the id is there already it returns the earlier row and false, save
 	// for one in state retry, which becomes sending again (true).
-	ClaimSend(ctx context.Context, s Send, open *campaign.Session) (Send, bool, error)
+	// ClaimSend refuses with [*TooSoon] what the limits forbid by then; of one
+	// person only one opening is claimed at a time, so no two slip through.
+	ClaimSend(ctx context.Context, s Send, open *campaign.Session, limits *Limits) (Send, bool, error)
+	// WithinLimits returns nil, or what an opening must wait for at the moment.
+	WithinLimits(ctx context.Context, l Limits, now time.Time) (*TooSoon, error)
+	// UseCap counts a communication against a campaign's cap for a day, once; it
+	// reports false when the cap is used up.
+	UseCap(ctx context.Context, campaignID, communicationID, day string, limit int) (bool, error)
 	// SettleSend sets state, provider id and reason, and the message's delivery. A
 	// row that is settled already keeps what it has, save that unknown may become
 	// sent or failed, and one that a report has settled as sent takes the provider's

@@ -119,7 +119,11 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 	switch c.Kind {
 	case campaign.CommandSend:
 		m := r.state.Contact.Communication(c.CommunicationID)
-		f := Send.start(ctx, providerCall(c.Verdict.Queue, r.in.CampaignID, fmt.Sprintf("%s by %s", m.Name, c.Verdict.Channel), 3), SendInput{
+		priority := c.Verdict.Priority
+		if priority == 0 {
+			priority = 3
+		}
+		f := Send.start(ctx, providerCall(c.Verdict.Queue, r.in.CampaignID, fmt.Sprintf("%s by %s", m.Name, c.Verdict.Channel), priority), SendInput{
 			CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, Communication: *m, Verdict: *c.Verdict,
 		})
 		r.sel.AddFuture(f, func(f workflow.Future) {

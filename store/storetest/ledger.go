@@ -22,7 +22,7 @@ func testLedger(t *testing.T, s *store.Store) {
 	}
 	claimed := make([]bool, 8)
 	errs := together(ctx, 8, func(ctx context.Context, i int) (err error) {
-		_, claimed[i], err = s.ClaimSend(ctx, send, &v)
+		_, claimed[i], err = s.ClaimSend(ctx, send, &v, nil)
 		return err
 	})
 	require.NoError(t, errors.Join(errs...))
@@ -36,7 +36,7 @@ func testLedger(t *testing.T, s *store.Store) {
 	_, err := s.Session(ctx, v.ID)
 	require.NoError(t, err, "the session was opened with it")
 
-	row, ok, err := s.ClaimSend(ctx, store.Send{ID: send.ID, PayloadHash: "other"}, nil)
+	row, ok, err := s.ClaimSend(ctx, store.Send{ID: send.ID, PayloadHash: "other"}, nil, nil)
 	require.NoError(t, err)
 	require.False(t, ok)
 	require.Equal(t, "h1", row.PayloadHash, "the earlier row is returned")
@@ -52,7 +52,7 @@ func testLedger(t *testing.T, s *store.Store) {
 	require.Equal(t, store.SendRetry, settle(store.SendRetry, "").State)
 	again := send
 	again.PayloadHash = "h2"
-	row, ok, err = s.ClaimSend(ctx, again, nil)
+	row, ok, err = s.ClaimSend(ctx, again, nil, nil)
 	require.NoError(t, err)
 	require.True(t, ok, "what surely was not sent may be claimed again")
 	require.Equal(t, "h2", row.PayloadHash)
@@ -72,7 +72,7 @@ func testLedger(t *testing.T, s *store.Store) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	require.NoError(t, s.AddMessage(ctx, campaign.Message{ID: "m1", SessionID: v.ID, Author: campaign.AuthorAgent, At: now, Delivery: "pending"}))
-	_, ok, err = s.ClaimSend(ctx, store.Send{ID: "m1", SessionID: v.ID, CreatedAt: now}, nil)
+	_, ok, err = s.ClaimSend(ctx, store.Send{ID: "m1", SessionID: v.ID, CreatedAt: now}, nil, nil)
 	require.NoError(t, err)
 	require.True(t, ok)
 	twice(t, func() error { return s.SettleSend(ctx, "m1", store.SendSent, "pm-3", "", now) })

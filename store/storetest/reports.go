@@ -38,7 +38,7 @@ func (m *mailing) send(id string, change ...func(*store.Send)) store.Send {
 	for _, f := range change {
 		f(&v)
 	}
-	_, fresh, err := m.s.ClaimSend(m.t.Context(), v, nil)
+	_, fresh, err := m.s.ClaimSend(m.t.Context(), v, nil, nil)
 	require.NoError(m.t, err)
 	require.True(m.t, fresh)
 	return v
