@@ -31,7 +31,7 @@ func TestRecordHistories(t *testing.T) {
 	scenarios := map[string]func(*recorder){
 		"happy": happy, "reply": reply, "late-reply": lateReply, "refused-and-retried": refused, "paused-and-resumed": paused,
 		"stopped": stopped, "reimport-of-completed": reimport, "strategy-error-and-retry": strategyError, "slow-strategy": slowStrategy,
-		"agent-busy": agentBusy,
+		"agent-busy": agentBusy, "agent-turns": agentTurns, "agent-stopped": agentStopped,
 	}
 	r := newRecorder(t, dev(t), "")
 	for name, play := range scenarios {
@@ -282,6 +282,45 @@ func agentBusy(r *recorder) {
 		s.awaitStatus(object, "completed", 20*time.Second)
 	}
 	r.keepContact(s, second, "")
+}
+
+// script is a scripted agent that asks, and ends when it is promised something.
+var script = doc{"kind": "scripted", "states": []doc{{"name": "ask", "start": true, "replies": []doc{
+	{"match": []string{"I will pay"}, "say": "Thank you, {{ name }}.", "results": doc{"OutcomeStatus": "DONE"}, "end": "completed"},
+	{"match": []string{"person"}, "say": "One moment.", "hand_off": true, "reason": "asked for a person"},
+	{"say": "Will you pay?"},
+}}}}
+
+func agentTurns(r *recorder) {
+	s := r.talk(script)
+	id := r.begin(s)
+	session := s.session(id)
+	say := func(text string) {
+		s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": text})
+	}
+	say("Who are you?")
+	eventually(r.t, 10*time.Second, "answer", func() bool { return len(s.outbox("")) == 2 })
+	say("I want a person")
+	eventually(r.t, 10*time.Second, "hand-off", func() bool { return s.get("/v1/sessions/" + session)["mode"] == "human" })
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/hand_back", nil)
+	say("I will pay")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+func agentStopped(r *recorder) {
+	s := r.talk(script)
+	id := r.begin(s)
+	session := s.session(id)
+	agent := s.get("/v1/sessions/" + session)["agent_id"].(string)
+	s.must(http.MethodPost, "/v1/agents/"+agent+"/stop", nil)
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": "Hello?"})
+	eventually(r.t, 10*time.Second, "held", func() bool { return s.contact("O")["held"] != nil })
+	s.must(http.MethodPost, "/v1/agents/"+agent+"/start", nil)
+	eventually(r.t, patience, "answer", func() bool { return len(s.outbox("")) == 2 })
+	s.must(http.MethodPost, "/v1/sessions/"+session+"/messages", doc{"content": "I will pay"})
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
 }
 
 // continueAsNew runs on a server that suggests a new run very early.
