@@ -25,8 +25,13 @@ type Bundle struct {
 	Stages       []Stage       `json:"stages,omitempty"`
 	Strategies   []Strategy    `json:"strategies,omitempty"`
 
-	places places // of the text it was read from
+	places places         // of the text it was read from
+	files  map[int]string // what the code of a strategy was read from, by its index
 }
+
+// CodeFile names the file [Load] read the code of the i-th strategy from; "" if
+// the code is in the bundle itself.
+func (b *Bundle) CodeFile(i int) string { return b.files[i] }
 
 // Campaign is what a client may set of a campaign, without its secrets.
 type Campaign struct {

@@ -61,6 +61,39 @@ func TestABundleIsWrittenAsItIsRead(t *testing.T) {
 	require.Equal(t, [][2]string{{"09:00", "20:00"}}, b.Campaign.Rules.Hours["*"]["mon"])
 }
 
+// What an agent finds out may be of any form.
+func TestAnAgentsResults(t *testing.T) {
+	t.Parallel()
+	const text = `bundle: 1
+campaign:
+  name: x
+agents:
+  - name: Anna
+    kind: scripted
+    states:
+      - name: ask
+        say: Hello.
+        replies:
+          - match: [yes, '/on (\d+)/']
+            results:
+              again: [1, 2.5, {a: null}]
+              day: 2026-12-24
+              promised: true
+            end: completed
+`
+	b, err := bundle.Read([]byte(text))
+	require.NoError(t, err)
+	r := b.Agents[0].States[0].Replies[0]
+	require.Equal(t, []string{"yes", `/on (\d+)/`}, r.Match)
+	require.Equal(t, `"2026-12-24"`, string(r.Results["day"]))
+	require.JSONEq(t, `[1,2.5,{"a":null}]`, string(r.Results["again"]))
+	written, err := b.Write()
+	require.NoError(t, err)
+	back, err := bundle.Read(written)
+	require.NoError(t, err, "%s", written)
+	require.Equal(t, r, back.Agents[0].States[0].Replies[0])
+}
+
 func problems(t *testing.T, err error) string {
 	t.Helper()
 	e, ok := errors.AsType[*campaign.Error](err)

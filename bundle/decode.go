@@ -16,6 +16,7 @@ import (
 var (
 	bundleType  = reflect.TypeFor[Bundle]()
 	unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	anyValue    = reflect.TypeFor[json.RawMessage]()
 )
 
 // Limits on what a small text may unfold to.
@@ -58,7 +59,10 @@ func (r *typed) value(n *yaml.Node, t reflect.Type, at string) any {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil
 	}
-	if reflect.PointerTo(t).Implements(unmarshaler) && t.Kind() != reflect.Struct && t.Kind() != reflect.Slice {
+	if t == anyValue {
+		return r.anything(n, at)
+	}
+	if reflect.PointerTo(t).Implements(unmarshaler) && slices.Contains([]reflect.Kind{reflect.String, reflect.Int64}, t.Kind()) {
 		return r.own(n, t, at)
 	}
 	switch t.Kind() {
@@ -180,14 +184,33 @@ func (r *typed) scalar(n *yaml.Node, t reflect.Type, at string) any {
 			return r.problem(n, at, "a number belongs here")
 		}
 		return v
-	default: // anything
-		var v any
-		if n.Decode(&v) != nil {
-			return r.problem(n, at, "cannot be read")
-		}
-		if _, err := json.Marshal(v); err != nil {
-			return r.problem(n, at, "cannot be read")
-		}
-		return v
+	default:
+		return r.anything(n, at)
 	}
+}
+
+// anything reads a value that may have any form. A date stays the text it is.
+func (r *typed) anything(n *yaml.Node, at string) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return r.pairs(n, at, func(_ string, _, v *yaml.Node, where string) any { return r.value(v, anyValue, where) })
+	case yaml.SequenceNode:
+		out := []any{}
+		for i, item := range n.Content {
+			out = append(out, r.value(item, anyValue, at+"["+strconv.Itoa(i)+"]"))
+		}
+		return out
+	default:
+	}
+	if n.Tag == "!!timestamp" {
+		return n.Value
+	}
+	var v any
+	if n.Decode(&v) != nil {
+		return r.problem(n, at, "cannot be read")
+	}
+	if _, err := json.Marshal(v); err != nil {
+		return r.problem(n, at, "cannot be read")
+	}
+	return v
 }

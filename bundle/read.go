@@ -40,7 +40,7 @@ func Load(files fs.FS, name string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.places = root
+	b.places, b.files = root, map[int]string{}
 	var found []campaign.FieldError
 	for i := range b.Strategies {
 		s := &b.Strategies[i]
@@ -52,6 +52,7 @@ func Load(files fs.FS, name string) (*Bundle, error) {
 			found = append(found, campaign.FieldError{Field: "strategies[" + strconv.Itoa(i) + "].code_file", Message: problem})
 			code = "#" // that there is none is no second problem
 		}
+		b.files[i] = s.CodeFile
 		s.Code, s.CodeFile = code, ""
 	}
 	if found = append(found, b.check()...); len(found) > 0 {
@@ -120,6 +121,16 @@ func decode(text []byte) (b *Bundle, root places, err error) {
 		return nil, root, fmt.Errorf("read a bundle: %w", err)
 	}
 	return b, root, nil
+}
+
+// Locate returns the line and column of a path in the text of a bundle, or of
+// the nearest place on the way to it; 0 if the text is no YAML.
+func Locate(text []byte, path string) (line, column int) {
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
+		return 0, 0
+	}
+	return places{doc.Content[0]}.of(path)
 }
 
 // places finds where in a text a path is.

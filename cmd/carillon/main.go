@@ -28,6 +28,8 @@ type commands struct {
 	Temporal    temporalCmd    `cmd:"" help:"Run only the Temporal dev server, beside api and worker."`
 	Migrate     migrateCmd     `cmd:"" help:"Create or upgrade the store's schema."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running API whether it is ready; for containers."`
+	Campaign    campaignCmd    `cmd:"" help:"Export a campaign as a file, or apply one."`
+	Import      importCmd      `cmd:"" help:"Import a file of contacts into a campaign."`
 	Strategy    strategyCmd    `cmd:"" help:"Check or run a strategy file."`
 	Replay      replayCmd      `cmd:"" help:"Replay a workflow history against this build."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
