@@ -43,7 +43,9 @@ func chaos(t *testing.T, name string) {
 	dice := rand.New(rand.NewPCG(seed, 1))
 
 	s := c.campaign(doc{"name": "Chaos"})
-	agent := c.agent("Chaos")
+	agent := c.agent("Chaos", doc{"kind": "scripted", "states": []doc{{"name": "talk", "replies": []doc{
+		{"match": []string{"hello"}, "say": "Hello, {{ name }}.", "results": doc{"Greeted": true}},
+	}}}})
 	s.stage("Notice", doc{"channel": "email_notification", "integration": "outbox", "subject": "Notice", "template": "{{ name }}"})
 	s.stage("Talk", doc{"channel": "email", "agent": agent, "subject": "Talk", "template": "{{ name }}"}, doc{"session_timeout": "3s"})
 	s.stage("Goodbye", doc{"channel": "email_notification", "integration": "outbox", "subject": "Goodbye", "template": "{{ name }}"})
@@ -75,7 +77,8 @@ async def run(contact, session_results, logger, **kwargs):
 
 	stop := make(chan struct{})
 	var replies sync.WaitGroup
-	replies.Go(func() { answerTalks(s, stop) })
+	said := 0
+	replies.Go(func() { said = answerTalks(s, stop) })
 	var pauses sync.WaitGroup
 	pauses.Go(func() { pauseTwice(s, rand.New(rand.NewPCG(seed, 2)), time.Duration(rounds)*time.Second/2) })
 	for range rounds {
@@ -103,9 +106,19 @@ async def run(contact, session_results, logger, **kwargs):
 	}
 	require.Zero(t, left, "contacts that did not end")
 	counts := map[string]int{}
+	answered := map[string]bool{}
 	for _, m := range s.allOutbox() {
+		if strings.HasPrefix(m["body"].(string), "Hello, ") {
+			require.False(t, answered[m["contact_id"].(string)], "the agent answered twice")
+			answered[m["contact_id"].(string)] = true
+			continue
+		}
 		counts[m["contact_id"].(string)+" "+m["subject"].(string)]++
 	}
+	for _, m := range s.pages("/v1/unmatched?limit=500") { // it came when its contact had ended
+		answered[m["contact_id"].(string)] = true
+	}
+	require.Len(t, answered, said, "what contacts said was answered, each once")
 	var twice []string
 	for key, n := range counts {
 		if n != 1 {
@@ -114,7 +127,7 @@ async def run(contact, session_results, logger, **kwargs):
 	}
 	require.Empty(t, twice, "sent more than once")
 	require.Len(t, counts, 3*contacts, "three messages per contact")
-	t.Logf("%d contacts, %d kills of %s: %d messages, each once", contacts, rounds, victim, len(counts))
+	t.Logf("%d contacts, %d kills of %s: %d messages and %d answers of the agent, each once", contacts, rounds, victim, len(counts), said)
 }
 
 // pauseTwice pauses and resumes the campaign at random moments, each time within
@@ -141,13 +154,14 @@ func repeat(s *scene, action string, body any) {
 }
 
 // answerTalks lets every fifth contact answer, so that replies too are in
-// flight when something dies. A lost answer is repeated with its key.
-func answerTalks(s *scene, stop chan struct{}) {
+// flight when something dies. A lost answer is repeated with its key. It returns
+// how many have.
+func answerTalks(s *scene, stop chan struct{}) (said int) {
 	done := map[string]bool{}
 	for {
 		select {
 		case <-stop:
-			return
+			return len(done)
 		case <-time.After(400 * time.Millisecond):
 		}
 		a, err := s.try(http.MethodGet, "/v1/outbox?limit=500&campaign_id="+s.id, nil)
