@@ -15,10 +15,15 @@ import (
 	"carillon/store"
 )
 
+// noRedirect is the failure of a workspace that has no address for mode redirect.
+const noRedirect = "no_redirect"
+
 // deliver takes one rendered message through the ledger and the provider.
 func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool, limits *store.Limits) (campaign.SendOutcome, error) {
 	sender, err := a.sender(ctx, &m)
-	if _, failure := errors.AsType[*channels.Failure](err); failure || errors.Is(err, store.ErrNotFound) {
+	if f, ok := errors.AsType[*channels.Failure](err); ok && f.Code != noRedirect {
+		return a.breaks(ctx, &m, f)
+	} else if ok || errors.Is(err, store.ErrNotFound) {
 		return trouble("integration_error", "%v", err), nil
 	} else if err != nil { // not the configuration's fault: the activity is repeated
 		return campaign.SendOutcome{}, err
@@ -92,9 +97,11 @@ func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt c
 	case f.MaybeSent():
 		err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", f.Error(), a.now())
 		return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: reason, Detail: f.Error()}, err
-	case f.Class == channels.Config:
-		err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now())
-		return trouble("integration_error", "%v", f), err
+	case f.Class == channels.Config, f.Class == channels.Template:
+		if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now()); err != nil {
+			return campaign.SendOutcome{}, err
+		}
+		return a.breaks(ctx, m, f)
 	default:
 		if f.Class == channels.OptOut {
 			if err := a.suppress(ctx, m, "opt_out"); err != nil {
@@ -147,7 +154,7 @@ func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (
 	if to := s.Redirect[string(ch)]; to != "" {
 		return to, nil
 	}
-	return "", channels.Fail(channels.Config, "no_redirect", "mode redirect needs an address for %s in PUT /v1/settings: redirect.%s", ch, ch)
+	return "", channels.Fail(channels.Config, noRedirect, "mode redirect needs an address for %s in PUT /v1/settings: redirect.%s", ch, ch)
 }
 
 func payloadHash(m *channels.Outbound) string {

@@ -59,6 +59,11 @@ func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.
 		if err != nil {
 			return campaign.SendOutcome{}, err
 		}
+		if paused, err := a.integrationPaused(ctx, m.Delivery.Integration); err != nil {
+			return campaign.SendOutcome{}, err
+		} else if paused != "" {
+			return campaign.SendOutcome{}, brokenFor("the integration is paused")
+		}
 		if reason != "" {
 			return campaign.SendOutcome{
 				Outcome: campaign.SendFailed, Reason: reason, Detail: fmt.Sprintf("the person must not be contacted by %s (%s)", m.Channel, reason),

@@ -184,7 +184,7 @@ func (s *Server) resumeIntegration(ctx context.Context, in *integrationResume) (
 		if !i.Paused {
 			return campaign.Errorf(campaign.CodeConflict, "the integration is not paused")
 		}
-		i.Paused = false
+		i.Paused, i.Status, i.StatusMessage = false, "ok", ""
 		return nil
 	})
 	if err != nil {

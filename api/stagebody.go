@@ -25,6 +25,7 @@ type StageBody struct {
 	CampaignID string `json:"campaign_id,omitempty" readOnly:"true"`
 	Position   int    `json:"position,omitempty" readOnly:"true"`
 	Paused     bool   `json:"paused,omitempty" readOnly:"true"`
+	Because    string `json:"paused_because,omitempty" readOnly:"true" doc:"What the provider refused, if nobody paused it."`
 	Version    int    `json:"version,omitempty" readOnly:"true"`
 	CreatedAt  string `json:"created_at,omitempty" readOnly:"true"`
 	UpdatedAt  string `json:"updated_at,omitempty" readOnly:"true"`

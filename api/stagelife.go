@@ -40,7 +40,7 @@ func (s *Server) flipStage(ctx context.Context, in *StageRef, paused bool) (*tag
 		if v.Paused == paused {
 			return campaign.Errorf(campaign.CodeConflict, "cannot %s the stage: it is %s", action, map[bool]string{true: "paused", false: "not paused"}[paused])
 		}
-		v.Paused = paused
+		v.Paused, v.PausedBecause = paused, ""
 		return nil
 	})
 	if err != nil {

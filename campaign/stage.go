@@ -176,6 +176,7 @@ type Stage struct {
 	Delivery       Delivery      `json:"delivery"`
 	Alternatives   []Alternative `json:"alternatives"`
 	Paused         bool          `json:"paused"`
+	PausedBecause  string        `json:"paused_because,omitempty"` // what the provider refused, if nobody paused it
 	Version        int           `json:"version"`
 	CreatedAt      time.Time     `json:"created_at"`
 	UpdatedAt      time.Time     `json:"updated_at"`

@@ -107,6 +107,9 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 	case SendRefused:
 		s.refused(m, out, now)
 	case SendHeld: // the gate holds it: its hold is written before any release can look for it
+		if out.Detail != "" {
+			s.decide(now, DecisionHeld, out.Reason, "Not sent: "+m.Name+" by "+string(m.Channel)+" ("+out.Detail+")", commData(m))
+		}
 		s.backToPlanned(m, now)
 	case SendDeferred:
 		s.backToPlanned(m, now)

@@ -11,9 +11,12 @@ type Class string
 
 // The classes of failures.
 const (
-	// Config: the integration is wrong (a bad key, a locked account, a missing
-	// template). The integration is stopped and somebody told; no contact is used up.
+	// Config: the integration is wrong (a bad key, a locked account). It is paused
+	// and says why; its contacts are held and none is used up.
 	Config Class = "config"
+	// Template: the stage names a template that the provider does not have, does not
+	// approve, or wants other variables for. The stage is paused likewise.
+	Template Class = "template"
 	// Invalid: our request is wrong for this contact (a text too long). Not retried.
 	Invalid Class = "invalid"
 	// Recipient: the address does not exist or cannot be reached. The address is marked bad.
@@ -35,7 +38,7 @@ const (
 )
 
 // Classes lists the classes.
-var Classes = []Class{Config, Invalid, Recipient, OptOut, Policy, Throttled, Retryable, NotSent, Unknown, Unclassified}
+var Classes = []Class{Config, Template, Invalid, Recipient, OptOut, Policy, Throttled, Retryable, NotSent, Unknown, Unclassified}
 
 // Retry reports whether the same message may be sent again by itself.
 func (c Class) Retry() bool { return c == Throttled || c == Retryable || c == NotSent }
