@@ -28,6 +28,7 @@ POST /v1/campaigns/{id}/stop
 GET /v1/campaigns/{id}/export
 POST /v1/campaigns/import
 GET /v1/campaigns/{id}/preflight
+GET /v1/campaigns/{id}/analytics
 GET PUT /v1/settings
 GET POST /v1/campaigns/{id}/stages
 PUT /v1/campaigns/{id}/stages/order
@@ -107,7 +108,6 @@ GET /metrics
 // later lists the routes of the contract that are not made yet. One that is
 // moves up.
 const later = `
-GET /v1/campaigns/{id}/analytics
 POST /v1/campaigns/{id}/dry_runs
 POST /v1/campaigns/{id}/simulations
 POST /v1/campaigns/{id}/backtests
@@ -131,6 +131,11 @@ var promised = map[string]string{
 	"GET /v1/campaigns":         "items next_cursor items.id items.launch",
 	"GET /v1/campaigns/{id}/preflight": "ok problems problems.severity problems.code problems.message problems.where contacts will_skip " +
 		"will_skip.reason will_skip.count due_at_once launch_estimate",
+	"GET /v1/campaigns/{id}/analytics": "total processed completion_rate success_rate by_stage by_stage.stage by_stage.stage_id by_stage.count by_status by_status.status by_status.count " +
+		"by_channel by_channel.channel by_channel.sent by_channel.delivered by_channel.read by_channel.replied by_channel.completed by_channel.success by_channel.contacts " +
+		"by_alternative by_alternative.stage by_alternative.label by_alternative.weight by_alternative.probability by_alternative.sent by_alternative.delivered by_alternative.read " +
+		"by_alternative.replied by_alternative.completed by_alternative.success by_alternative.success_rate outcomes outcomes.of outcomes.outcome outcomes.count " +
+		"stage_by_period stage_by_period.period stage_by_period.stage stage_by_period.count stage_by_period.change status_by_period status_by_period.status status_by_period.count",
 	"GET /v1/campaigns/{id}/stages/{stage_id}": "id name description position session_timeout send_if outcome weight delivery delivery.channel alternatives " +
 		"alternatives.label alternatives.weight alternatives.fallback alternatives.delivery",
 	"GET /v1/campaigns/{id}/strategies/{strategy_id}":       "id name type function code version",
@@ -336,7 +341,7 @@ func TestBadRequestsAreRefusedWhole(t *testing.T) {
 		{"campaign: an unknown type of field", "POST", "/v1/campaigns", `{"name":"x","fields":[{"name":"a","type":"colour"}]}`, 422, "fields[0].type"},
 		{"campaign: hours of an unknown channel", "POST", "/v1/campaigns", `{"name":"x","rules":{"hours":{"pigeon":{"mon":[["09:00","20:00"]]}}}}`, 422, "rules.hours.pigeon"},
 		{"campaign: a bad duration", "POST", "/v1/campaigns", `{"name":"x","rules":{"min_gap":"soon"}}`, 422, "rules.min_gap"},
-		{"campaign: an unknown outcome", "POST", "/v1/campaigns", `{"name":"x","success":{"outcomes":["luck"]}}`, 422, "success.outcomes[0]"},
+		{"campaign: an empty outcome", "POST", "/v1/campaigns", `{"name":"x","success":{"outcomes":[""]}}`, 422, "success.outcomes[0]"},
 		{"campaign: a change to an invalid zone", "PATCH", c, `{"timezone":"Mars/Base","description":"new"}`, 422, "timezone"},
 		{"campaign: a change to no name, with a secret", "PATCH", c, `{"name":null,"secrets":{"token":"s3cret"}}`, 422, "name"},
 		{"campaign: deleted while it runs", "DELETE", c, "", 409, ""},

@@ -55,6 +55,9 @@ func (s *Server) inspect(ctx context.Context, c campaign.Campaign) (*Preflight, 
 			return nil, err
 		}
 	}
+	if err := i.success(ctx, stages); err != nil {
+		return nil, err
+	}
 	if err := i.strategies(ctx); err != nil {
 		return nil, err
 	}
@@ -63,6 +66,24 @@ func (s *Server) inspect(ctx context.Context, c campaign.Campaign) (*Preflight, 
 	}
 	i.report.OK = !slices.ContainsFunc(i.report.Problems, func(p PreflightProblem) bool { return p.Severity == SeverityError })
 	return &i.report, nil
+}
+
+// success warns of stages of the success rule that there are not. A stage may be
+// named by any name it has had.
+func (i *inspection) success(ctx context.Context, stages []campaign.Stage) error {
+	if len(i.c.Success.Stages) == 0 {
+		return nil
+	}
+	known, err := i.server.Store.StageNames(ctx, i.c.ID)
+	if err != nil {
+		return err
+	}
+	for n, name := range i.c.Success.Stages {
+		if !slices.ContainsFunc(stages, func(s campaign.Stage) bool { return s.Name == name || s.ID == known[name] }) {
+			i.warnf("success_stage_unknown", fmt.Sprintf("success.stages[%d]", n), "the campaign has no stage %q: no contact is a success by it", name)
+		}
+	}
+	return nil
 }
 
 func (i *inspection) contacts(ctx context.Context) error {

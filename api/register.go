@@ -14,6 +14,7 @@ func (s *Server) register() {
 	s.stages(g)
 	s.strategies(g)
 	s.preflight(g)
+	s.analytics(g)
 	s.imports(g)
 	s.contacts(g)
 	s.operations(g)

@@ -79,10 +79,33 @@ type Field struct {
 // FieldTypes lists the types a field may have.
 var FieldTypes = []string{"string", "integer", "number", "boolean", "date", "datetime", "enum"}
 
-// Success says what counts as a success where a contact has no outcome of its own.
+// Success says what counts as a success where a completed contact has no outcome
+// of its own: the stage it ended in, or the last OutcomeStatus it got.
 type Success struct {
 	Stages   []string `json:"stages,omitempty"`
 	Outcomes []string `json:"outcomes,omitempty"`
+}
+
+func (s *Success) validate(p *problems) {
+	validateWords(p, "success.stages", s.Stages, 200)
+	validateWords(p, "success.outcomes", s.Outcomes, maxAnswer)
+}
+
+// validateWords checks a list of words: none empty, none twice, none too long.
+func validateWords(p *problems, at string, words []string, bytes int) {
+	if len(words) > 100 {
+		p.add(at, "at most 100")
+	}
+	for i, word := range words {
+		switch {
+		case strings.TrimSpace(word) == "":
+			p.add(at+"["+itoa(i)+"]", "it is empty")
+		case slices.Contains(words[:i], word):
+			p.add(at+"["+itoa(i)+"]", "%q is there twice", word)
+		case len(word) > bytes:
+			p.add(at+"["+itoa(i)+"]", "at most %d bytes", bytes)
+		}
+	}
 }
 
 // Egress lists the hosts ("api.crm.example:443") strategies may call.
@@ -118,11 +141,7 @@ func (c *Campaign) Validate() error {
 	}
 	validateFields(&p, c.Fields)
 	c.Rules.validate(&p)
-	for i, o := range c.Success.Outcomes {
-		if !Outcome(o).Valid() {
-			p.add("success.outcomes["+itoa(i)+"]", "%q is not success or failure", o)
-		}
-	}
+	c.Success.validate(&p)
 	return p.err("campaign")
 }
 

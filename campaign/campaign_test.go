@@ -3,6 +3,7 @@ package campaign_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +60,9 @@ func TestCampaignRules(t *testing.T) {
 		}},
 		{"a holiday is a date", "rules.holidays[0]", func(c *campaign.Campaign) { c.Rules.Holidays = []string{"25.12."} }},
 		{"max_attempts has a limit", "rules.max_attempts", func(c *campaign.Campaign) { c.Rules.MaxAttempts = 201 }},
-		{"an outcome is success or failure", "success.outcomes[0]", func(c *campaign.Campaign) { c.Success.Outcomes = []string{"win"} }},
+		{"an outcome that counts as success is a word", "success.outcomes[1]", func(c *campaign.Campaign) { c.Success.Outcomes = []string{"PAID", strings.Repeat("x", 61)} }},
+		{"a stage that counts as success is named", "success.stages[0]", func(c *campaign.Campaign) { c.Success.Stages = []string{" "} }},
+		{"a stage counts as success once", "success.stages[1]", func(c *campaign.Campaign) { c.Success.Stages = []string{"Paid", "Paid"} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := campaign.Campaign{Name: "A", Timezone: "Europe/Berlin"}

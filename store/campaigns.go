@@ -183,8 +183,8 @@ func (s *Store) DeleteCampaign(ctx context.Context, id string) error {
 	}
 	for left := true; left; {
 		err := s.write(ctx, func(c conn) error {
-			contacts, err := collect(ctx, c, `select doc from contacts where campaign_id = $1 order by id limit 500`+s.dialect.locked,
-				[]any{id}, scanDoc[campaign.Contact])
+			contacts, err := collect(ctx, c, `select `+contactRowColumns+` from contacts c where c.campaign_id = $1 order by c.id limit 500`+s.dialect.locked,
+				[]any{id}, scanContactRow)
 			left = len(contacts) > 0
 			if err != nil || !left {
 				return err
@@ -207,6 +207,11 @@ func (s *Store) DeleteCampaign(ctx context.Context, id string) error {
 			`delete from outbox where campaign_id = $1`,
 			`delete from jobs where campaign_id = $1`,
 			`delete from secrets where owner = 'campaigns' and owner_id = $1`,
+			`delete from tally_deltas where campaign_id = $1`,
+			`delete from tallies where campaign_id = $1`,
+			`delete from tally_hours where campaign_id = $1`,
+			`delete from tally_todo where campaign_id = $1`,
+			`delete from stage_names where campaign_id = $1`,
 			`delete from campaigns where id = $1`, // takes stages and strategies along
 		} {
 			if _, err := c.exec(ctx, statement, id); err != nil {
@@ -240,29 +245,6 @@ func (s *Store) SetCampaignSecrets(ctx context.Context, id string, secrets map[s
 // CampaignSecrets opens the secrets of a campaign.
 func (s *Store) CampaignSecrets(ctx context.Context, id string) (map[string]campaign.Secret, error) {
 	return s.secrets(ctx, "campaigns", id)
-}
-
-// CampaignProgress counts the contacts of a campaign.
-func (s *Store) CampaignProgress(ctx context.Context, id string) (Progress, error) {
-	p := Progress{ByStatus: map[campaign.ContactStatus]int{}}
-	err := s.read().each(ctx, `select status, count(*), count(case when planned then 1 end), count(launched_at)
-		from contacts where campaign_id = $1 group by status`, []any{id}, func(row scanner) error {
-		var status campaign.ContactStatus
-		var n, planned, launched int
-		err := row.Scan(&status, &n, &planned, &launched)
-		p.ByStatus[status] = n
-		p.Total, p.Planned, p.Launched = p.Total+n, p.Planned+planned, p.Launched+launched
-		return err
-	})
-	var last *int64
-	if err == nil {
-		err = s.read().one(ctx, `select max(ended_at) from contacts where campaign_id = $1 and ended_at is not null`, []any{id}, &last)
-	}
-	if err != nil {
-		return p, fmt.Errorf("count contacts of campaign %s: %w", id, err)
-	}
-	p.LastEnd = fromMicrosPtr(last)
-	return p, nil
 }
 
 // Settings returns the workspace's settings, {} if none were put.

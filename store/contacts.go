@@ -60,10 +60,11 @@ func (s *Store) UpdateContact(ctx context.Context, campaignID, id string, change
 
 // saveContact writes a contact that was there before, its projections and its decisions.
 func (c conn) saveContact(ctx context.Context, before *campaign.Contact, r *contactRow, decisions []campaign.Decision) error {
+	r.reached = r.reached.Advance(&r.contact, decisions)
 	if err := c.updateContact(ctx, r); err != nil {
 		return err
 	}
-	if err := c.project(ctx, r.contact.CampaignID, []contactChange{{before, &r.contact}}); err != nil {
+	if err := c.project(ctx, r.contact.CampaignID, []contactChange{{before, &r.contact, r}}, r.contact.UpdatedAt); err != nil {
 		return err
 	}
 	rows, err := decisionRows(r, decisions)
@@ -86,7 +87,7 @@ func (s *Store) DeleteContact(ctx context.Context, campaignID, id string) error 
 		case r.workflow():
 			return fmt.Errorf("%w: its workflow owns it", ErrConflict)
 		}
-		return c.dropContacts(ctx, []campaign.Contact{r.contact})
+		return c.dropContacts(ctx, []contactRow{r})
 	})
 	if err != nil {
 		return fmt.Errorf("delete contact %s: %w", id, err)
@@ -96,11 +97,14 @@ func (s *Store) DeleteContact(ctx context.Context, campaignID, id string) error 
 
 // dropContacts removes contacts of one campaign and everything about them. Their
 // open import rows are settled, so that the imports can finish.
-func (c conn) dropContacts(ctx context.Context, contacts []campaign.Contact) error {
+func (c conn) dropContacts(ctx context.Context, rows []contactRow) error {
+	if err := c.tallyGone(ctx, rows, c.s.now()); err != nil {
+		return err
+	}
 	var ids, communications []string
 	var fields []fieldJSON
-	for i := range contacts {
-		contact := &contacts[i]
+	for i := range rows {
+		contact := &rows[i].contact
 		ids = append(ids, contact.ID)
 		for j := range contact.Communications {
 			communications = append(communications, contact.Communications[j].ID)

@@ -14,12 +14,14 @@ import (
 type dialect struct {
 	name   string
 	locked string // ends a select whose row is written next
+	// unclaimed ends a select that leaves out what another transaction has locked.
+	unclaimed string
 }
 
 // The two databases. In SQLite a writing transaction holds the only lock there is.
 var (
 	sqliteDialect   = dialect{name: "sqlite"}
-	postgresDialect = dialect{name: "postgres", locked: " for update"}
+	postgresDialect = dialect{name: "postgres", locked: " for update", unclaimed: " for update skip locked"}
 )
 
 func (d dialect) postgres() bool { return d.name == "postgres" }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"carillon/campaign"
@@ -46,14 +47,26 @@ func (s *Store) Erase(ctx context.Context, externalID string, now time.Time) (in
 func eraseContact(v *campaign.Contact) {
 	v.ObjectID, v.ExternalID, v.Name = Erased, Erased, Erased
 	v.Email, v.Phone, v.TelegramChatID, v.Timezone, v.Language = "", "", "", "", ""
-	v.Parameters, v.Results, v.InternalData = nil, nil, nil
+	v.Parameters, v.Results, v.InternalData = nil, onlyAnswer(v.Results), nil
 	if v.Attention != nil {
 		v.Attention.Detail = ""
 	}
 	for i := range v.Communications {
 		m := &v.Communications[i]
-		m.Name, m.Params, m.Results, m.ProviderMessageID = "", nil, nil, ""
+		m.Name, m.Params, m.Results, m.ProviderMessageID = "", nil, onlyAnswer(m.Results), ""
 	}
+}
+
+// answerWord is an OutcomeStatus that is a mark, not a sentence about a person.
+var answerWord = regexp.MustCompile(`^"[A-Z0-9_]{1,40}"$`)
+
+// onlyAnswer leaves of results how it came out, so that an erasure does not change
+// what a campaign achieved.
+func onlyAnswer(results campaign.Dict) campaign.Dict {
+	if raw := results["OutcomeStatus"]; answerWord.Match(raw) {
+		return campaign.Dict{"OutcomeStatus": raw}
+	}
+	return nil
 }
 
 // eraseAround empties what was kept about contacts in other tables.

@@ -115,8 +115,9 @@ func (c conn) writeChunkContacts(ctx context.Context, campaignID string, w *Chun
 	var runs []campaign.StrategyRun
 	for i := range w.Contacts {
 		one := &w.Contacts[i]
-		r, ok := existing[one.Contact.ID]
-		change := contactChange{after: &one.Contact}
+		row, ok := existing[one.Contact.ID]
+		r := &row
+		change := contactChange{after: &one.Contact, row: r}
 		if ok {
 			before := r.contact
 			change.before = &before
@@ -130,7 +131,8 @@ func (c conn) writeChunkContacts(ctx context.Context, campaignID string, w *Chun
 		if r.contact.CreatedAt.IsZero() {
 			r.contact.CreatedAt = w.Now
 		}
-		rows, err := decisionRows(&r, one.Decisions)
+		r.reached = r.reached.Advance(&r.contact, one.Decisions)
+		rows, err := decisionRows(r, one.Decisions)
 		if err != nil {
 			return err
 		}
@@ -139,9 +141,9 @@ func (c conn) writeChunkContacts(ctx context.Context, campaignID string, w *Chun
 			runs = append(runs, *one.Run)
 		}
 		if ok {
-			updated = append(updated, r)
+			updated = append(updated, *r)
 		} else {
-			added = append(added, r)
+			added = append(added, *r)
 		}
 	}
 	if err := c.insertContacts(ctx, added); err != nil {
@@ -150,7 +152,7 @@ func (c conn) writeChunkContacts(ctx context.Context, campaignID string, w *Chun
 	if err := c.updateContacts(ctx, updated); err != nil {
 		return err
 	}
-	if err := c.project(ctx, campaignID, changes); err != nil {
+	if err := c.project(ctx, campaignID, changes, w.Now); err != nil {
 		return err
 	}
 	if err := c.addDecisions(ctx, decisions); err != nil {

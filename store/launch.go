@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -47,16 +48,21 @@ func (s *Store) ClaimLaunch(ctx context.Context, campaignID string, limit int, n
 			return err
 		}
 		var changed []contactRow
+		var changes []contactChange
 		for i := range rows {
 			r := &rows[i]
 			if r.contact.StartedAt == nil {
+				before := r.contact.Clone()
 				r.contact.StartedAt, r.contact.Status = &now, campaign.ContactActive
 				r.touch(now)
-				changed = append(changed, *r)
+				changed, changes = append(changed, *r), append(changes, contactChange{&before, &r.contact, r})
 			}
 			claimed = append(claimed, r.contact)
 		}
-		return c.updateContacts(ctx, changed)
+		if err := c.updateContacts(ctx, changed); err != nil {
+			return err
+		}
+		return c.tallyChanges(ctx, campaignID, changes, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim contacts of campaign %s: %w", campaignID, err)
@@ -66,8 +72,23 @@ func (s *Store) ClaimLaunch(ctx context.Context, campaignID string, limit int, n
 
 // ConfirmLaunch says that the contacts' workflows were started.
 func (s *Store) ConfirmLaunch(ctx context.Context, contactIDs []string, now time.Time) error {
-	_, err := s.direct().exec(ctx, `update contacts set launched_at = $2 where launched_at is null and `+s.dialect.in("id", "$1"),
-		texts(contactIDs), micros(now))
+	err := s.write(ctx, func(c conn) error {
+		of, err := collect(ctx, c, `update contacts set launched_at = $2 where launched_at is null and `+s.dialect.in("id", "$1")+` returning campaign_id`,
+			[]any{texts(contactIDs), micros(now)}, scanText)
+		if err != nil {
+			return err
+		}
+		launched := map[string]int{}
+		for _, id := range of {
+			launched[id]++
+		}
+		for _, id := range slices.Sorted(maps.Keys(launched)) {
+			if err := c.appendTally(ctx, id, tally{{Kind: campaign.CellLaunched}: launched[id]}, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("confirm launch of %d contacts: %w", len(contactIDs), err)
 	}
@@ -112,7 +133,7 @@ func (c conn) stopContacts(ctx context.Context, campaignID string, rows []contac
 			}
 		}
 		r.touch(now)
-		changes[i] = contactChange{&before, &r.contact}
+		changes[i] = contactChange{&before, &r.contact, r}
 		d, err := decisionRows(r, []campaign.Decision{{At: now, Kind: campaign.DecisionStopped, Summary: "Stopped before it began", Reason: "campaign_stopped"}})
 		if err != nil {
 			return err
@@ -122,7 +143,7 @@ func (c conn) stopContacts(ctx context.Context, campaignID string, rows []contac
 	if err := c.updateContacts(ctx, rows); err != nil {
 		return err
 	}
-	if err := c.project(ctx, campaignID, changes); err != nil {
+	if err := c.project(ctx, campaignID, changes, now); err != nil {
 		return err
 	}
 	return c.addDecisions(ctx, decisions)

@@ -25,7 +25,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	const attempts = 10
 	for i := 1; ; i++ {
 		if _, err = p.Up(ctx); err == nil {
-			return nil
+			return s.recountTodo(ctx)
 		}
 		if s.dialect.postgres() || i == attempts || ctx.Err() != nil {
 			return fmt.Errorf("migrate store: %w", err)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"carillon/campaign"
 )
@@ -14,10 +15,17 @@ import (
 // contact as it was is written.
 
 // contactChange is a contact before and after a write; before is nil for a new one.
-type contactChange struct{ before, after *campaign.Contact }
+type contactChange struct {
+	before, after *campaign.Contact
+	row           *contactRow // of after
+}
 
-// project brings the projections in line with the changes, all of one campaign.
-func (c conn) project(ctx context.Context, campaignID string, changes []contactChange) error {
+// project brings the projections, and the tallies, in line with the changes, all
+// of one campaign.
+func (c conn) project(ctx context.Context, campaignID string, changes []contactChange, when time.Time) error {
+	if err := c.tallyChanges(ctx, campaignID, changes, when); err != nil {
+		return err
+	}
 	if err := c.projectCommunications(ctx, changes); err != nil {
 		return err
 	}

@@ -39,6 +39,15 @@ type Campaigns interface {
 	SetCampaignSecrets(ctx context.Context, id string, secrets map[string]campaign.Secret) error // "" removes one
 	CampaignSecrets(ctx context.Context, id string) (map[string]campaign.Secret, error)
 	CampaignProgress(ctx context.Context, id string) (Progress, error)
+	// Tally is what the campaign's contacts and communications came to just before
+	// to (the zero time is now), and how contacts changed from a moment to that one,
+	// hour by hour. It reads no contact.
+	Tally(ctx context.Context, id string, from, to time.Time) (campaign.Tally, error)
+	// TallyBegin is the first hour something changed in; zero if nothing did.
+	TallyBegin(ctx context.Context, id string) (time.Time, error)
+	// RollUp adds up what writes have appended to the tallies. Any number of
+	// processes may do it at the same time.
+	RollUp(ctx context.Context) error
 	Settings(ctx context.Context) (json.RawMessage, error)
 	PutSettings(ctx context.Context, doc json.RawMessage) error
 }
@@ -49,6 +58,9 @@ type Stages interface {
 	Stage(ctx context.Context, campaignID, id string) (campaign.Stage, error)
 	StageByName(ctx context.Context, campaignID, name string) (campaign.Stage, error)
 	Stages(ctx context.Context, campaignID string) ([]campaign.Stage, error)
+	// StageNames are the ids of stages by every name they have had; of two that had
+	// the same, the later one's.
+	StageNames(ctx context.Context, campaignID string) (map[string]string, error)
 	UpdateStage(ctx context.Context, campaignID, id string, change func(*campaign.Stage) error) (campaign.Stage, error)
 	OrderStages(ctx context.Context, campaignID string, ids []string) error // must name every stage once, else ErrConflict
 	// DeleteStage fails with ErrConflict while a communication that has not

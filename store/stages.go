@@ -41,7 +41,10 @@ func (c conn) insertStage(ctx context.Context, v *campaign.Stage) error {
 	}
 	_, err = c.exec(ctx, `insert into stages (id, campaign_id, name, position, doc) values ($1, $2, $3, $4, $5)`,
 		v.ID, v.CampaignID, v.Name, v.Position, doc)
-	return err
+	if err != nil {
+		return err
+	}
+	return c.nameStage(ctx, v)
 }
 
 // Stage reads one stage.
@@ -109,6 +112,17 @@ func (c conn) putStage(ctx context.Context, v *campaign.Stage) error {
 	}
 	if _, err = c.exec(ctx, `update stages set name = $2, position = $3, doc = $4 where id = $1`, v.ID, v.Name, v.Position, doc); err != nil {
 		return fmt.Errorf("update stage %s: %w", v.ID, err)
+	}
+	return c.nameStage(ctx, v)
+}
+
+// nameStage remembers a stage's name for good: contacts keep the one their stage
+// had. One that another stage had before is the newer one's.
+func (c conn) nameStage(ctx context.Context, v *campaign.Stage) error {
+	_, err := c.exec(ctx, `insert into stage_names (campaign_id, name, stage_id) values ($1, $2, $3)
+		on conflict (campaign_id, name) do update set stage_id = excluded.stage_id`, v.CampaignID, v.Name, v.ID)
+	if err != nil {
+		return fmt.Errorf("name stage %s: %w", v.ID, err)
 	}
 	return nil
 }

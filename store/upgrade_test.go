@@ -2,10 +2,13 @@ package store_test
 
 import (
 	"compress/gzip"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +53,57 @@ func TestEveryReleasesPostgreSQLStoreIsTakenUp(t *testing.T) {
 				return err
 			}))
 			require.Equal(t, 5, contacts)
+			upgradedTallies(t, s, campaigns.Items[0].ID)
 		})
+	}
+}
+
+// upgradedTallies checks what is counted of e2e's campaign with a contact in every
+// state that lasts.
+func upgradedTallies(t *testing.T, s *store.Store, campaignID string) {
+	t.Helper()
+	p, err := s.CampaignProgress(t.Context(), campaignID)
+	require.NoError(t, err)
+	require.Equal(t, 5, p.Total)
+	require.Equal(t, 5, p.Launched)
+	require.Equal(t, 2, p.Planned)
+	require.Equal(t, map[campaign.ContactStatus]int{campaign.ContactActive: 3, campaign.ContactNeedsAttention: 1, campaign.ContactCompleted: 1}, p.ByStatus)
+	tally, err := s.Tally(t.Context(), campaignID, time.Time{}, time.Time{})
+	require.NoError(t, err)
+	c, err := s.Campaign(t.Context(), campaignID)
+	require.NoError(t, err)
+	stages, err := s.Stages(t.Context(), campaignID)
+	require.NoError(t, err)
+	a := campaign.Analyse(&c, stages, &tally)
+	require.Equal(t, []int{5, 1, 1, 1}, []int{a.Total, a.Processed, a.Completed, a.Success})
+	for _, l := range a.ByAlternative {
+		if l.Stage == "Talk" {
+			require.Equal(t, []int{3, 3, 1}, []int{l.Sent, l.Contacts, l.Success}, "%+v", l)
+		}
+	}
+	require.NotEmpty(t, tally.Changes)
+}
+
+func TestEveryReleasesSQLiteStoreIsCounted(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../testdata/upgrade/*/carillon.db.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		f, err := os.Open(file)
+		require.NoError(t, err)
+		raw, err := gzip.NewReader(f)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "carillon.db")
+		out, err := os.Create(path)
+		require.NoError(t, err)
+		_, err = io.Copy(out, raw) //nolint:gosec // our own fixture
+		require.NoError(t, errors.Join(err, out.Close(), f.Close()))
+		s := openMigrated(t, path)
+		campaigns, err := s.Campaigns(t.Context(), store.CampaignFilter{}, store.Page{Limit: 10})
+		require.NoError(t, err)
+		upgradedTallies(t, s, campaigns.Items[0].ID)
+		require.NoError(t, s.Migrate(t.Context()), "and again")
+		upgradedTallies(t, s, campaigns.Items[0].ID)
 	}
 }

@@ -137,7 +137,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		}
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
-	for _, loop := range []func(context.Context){w.follow, w.o.Activities.Relay.Run, w.reconcileLeft} {
+	for _, loop := range []func(context.Context){w.follow, w.o.Activities.Relay.Run, w.reconcileLeft, w.rollUp} {
 		w.loops.Go(func() { loop(ctx) })
 	}
 	return nil
@@ -163,6 +163,23 @@ func (w *Worker) reconcileLeft(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// rollUp adds up what writes append to the tallies, every two seconds: readers add
+// what is not rolled up yet, so it is for their speed only.
+func (w *Worker) rollUp(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := w.o.Activities.Store.RollUp(ctx); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("roll up", "error", err)
 		}
 	}
 }

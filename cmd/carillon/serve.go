@@ -88,6 +88,7 @@ func (c *common) connect(ctx context.Context, db database, py strategies.Options
 // namespace if a server is given.
 type migrateCmd struct {
 	database
+	Recount  bool `help:"Also count the contacts of every campaign anew, for analytics; contacts cannot be written meanwhile."`
 	Temporal bool `help:"Also add the search attributes to the Temporal namespace of TEMPORAL_ADDRESS."`
 }
 
@@ -100,7 +101,9 @@ func (m *migrateCmd) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = s.Migrate(ctx)
+	if err = s.Migrate(ctx); err == nil && m.Recount {
+		err = s.RecountAll(ctx)
+	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"ContactSearch", testContactSearch},
 		{"Runs", testRuns},
 		{"Launch", testLaunch},
+		{"Tallies", testTallies},
 		{"Imports", testImports},
 		{"Sessions", testSessions},
 		{"Turns", testTurns},
