@@ -29,6 +29,9 @@ func (s *Server) agentRoutes(g huma.API) {
 		describe("Secrets that are left out stay; an empty one is removed."))
 	op(s, g, http.MethodDelete, "/agents/{id}", "Delete agent", Manager, s.deleteAgent, answers(http.StatusNoContent),
 		describe("409 while a stage names it or a session is open."))
+	op(s, g, http.MethodPost, "/agents/{id}/try", "Try agent", Operator, s.tryAgent,
+		describe("One turn without a contact: what the agent would answer, where it would be then, what it would have found out. Nothing is stored or sent; the agent need not run. "+
+			"409 for an external agent, which answers by itself."))
 	op(s, g, http.MethodPost, "/agents/{id}/start", "Start agent", Operator, s.startAgent,
 		describe("It takes conversations; contacts that waited for it go on."))
 	op(s, g, http.MethodPost, "/agents/{id}/stop", "Stop agent", Operator, s.stopAgent,
@@ -40,7 +43,7 @@ type AgentInput struct {
 	Name          string                     `json:"name" minLength:"1" maxLength:"200"`
 	Kind          campaign.AgentKind         `json:"kind" enum:"scripted,openai,webhook,external"`
 	Instructions  string                     `json:"instructions,omitempty" maxLength:"100000"`
-	States        []campaign.AgentState      `json:"states,omitempty"`
+	States        []campaign.AgentState      `json:"states,omitempty" maxItems:"100" doc:"Where its conversation can be. Of a scripted agent: with what it says there and replies; see docs/agents.md."`
 	ResultFields  []campaign.ResultField     `json:"result_fields,omitempty" doc:"What it is to find out."`
 	Integrations  map[string]string          `json:"integrations,omitempty" doc:"By channel: the id of the integration it speaks through."`
 	MaxSessions   *int                       `json:"max_sessions,omitempty" nullable:"true" doc:"Conversations at a time; null is unlimited."`

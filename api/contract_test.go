@@ -77,6 +77,7 @@ POST /v1/sessions/{id}/results
 POST /v1/sessions/{id}/handoff
 POST /v1/sessions/{id}/claim
 POST /v1/sessions/{id}/reply
+POST /v1/sessions/{id}/notes
 POST /v1/sessions/{id}/resolve
 POST /v1/sessions/{id}/hand_back
 GET /v1/inbox
@@ -85,6 +86,7 @@ GET POST /v1/agents
 GET PUT DELETE /v1/agents/{id}
 POST /v1/agents/{id}/start
 POST /v1/agents/{id}/stop
+POST /v1/agents/{id}/try
 GET POST /v1/integrations
 GET PUT DELETE /v1/integrations/{id}
 POST /v1/integrations/{id}/verify
@@ -113,8 +115,6 @@ POST /v1/campaigns/{id}/simulations
 POST /v1/campaigns/{id}/backtests
 POST /v1/campaigns/{id}/reviews
 GET /v1/campaigns/{id}/contacts/{contact_id}/explain
-POST /v1/sessions/{id}/notes
-POST /v1/agents/{id}/try
 GET /v1/incidents
 POST /v1/incidents/{id}/resolve
 GET POST DELETE /v1/webhooks
@@ -155,7 +155,9 @@ var promised = map[string]string{
 	"GET /v1/campaigns/{id}/contacts/{contact_id}/plan":     "next_action at blockers",
 	"POST /v1/campaigns/{id}/contacts/bulk":                 "id status",
 	"GET /v1/sessions/{id}": "id campaign_id communication_id contact_id agent_id channel mode state status messages messages.id messages.author messages.content messages.at " +
-		"results late created_at ended_at",
+		"results late created_at ended_at notes notes.id notes.author notes.content notes.at",
+	"POST /v1/sessions/{id}/notes":   "id session_id author content at",
+	"POST /v1/agents/{id}/try":       "content state results end hand_off reason",
 	"GET /v1/sessions":               "next_cursor items.id items.status",
 	"POST /v1/sessions/{id}/answers": "id status",
 	"GET /v1/agents/{id}":            "id name kind status instructions states result_fields integrations max_sessions daily_sessions settings",
@@ -400,6 +402,11 @@ func TestBadRequestsAreRefusedWhole(t *testing.T) {
 		{"agent: an unknown kind", "POST", "/v1/agents", `{"name":"x","kind":"robot"}`, 422, "kind"},
 		{"agent: no place", "POST", "/v1/agents", `{"name":"x","kind":"external","max_sessions":0}`, 422, "max_sessions"},
 		{"agent: a name that is taken, with a secret", "PUT", w.agent, `{"name":"Otto","kind":"external","secrets":{"api_key":"s3cret"}}`, 409, "name"},
+		{"agent: an expression that is none", "PUT", w.agent, `{"name":"Anna","kind":"scripted","states":[{"name":"a","replies":[{"match":["/(/"]}]}]}`, 422, "states[0].replies[0].match[0]"},
+		{"agent: a script without states", "POST", "/v1/agents", `{"name":"x","kind":"scripted"}`, 422, "states"},
+		{"agent: tried with an unknown author", "POST", w.agent + "/try", `{"messages":[{"author":"ghost","content":"x"}]}`, 422, "messages[0].author"},
+		{"agent: an external one is not tried", "POST", w.agent + "/try", `{"content":"Hello"}`, 409, ""},
+		{"session: a note of nothing", "POST", w.session + "/notes", `{"content":" "}`, 422, "content"},
 		{"agent: an integration there is not", "PUT", w.agent, `{"name":"Anna","kind":"external","integrations":{"email":"none"}}`, 422, "integrations.email"},
 		{"agent: deleted in use", "DELETE", w.agent, "", 409, ""},
 		{"integration: an unknown provider", "POST", "/v1/integrations", `{"name":"x","provider":"pigeon"}`, 422, "provider"},

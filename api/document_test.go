@@ -47,6 +47,8 @@ func TestExamplesOfRequestsAreAccepted(t *testing.T) {
 	s.call("POST", c+"/stages", example("/v1/campaigns/{id}/stages", "post")).ok(201)
 	s.call("POST", c+"/strategies", example("/v1/campaigns/{id}/strategies", "post")).ok(201)
 	s.call("POST", "/v1/keys", example("/v1/keys", "post")).ok(201)
+	a := "/v1/agents/" + s.call("POST", "/v1/agents", example("/v1/agents", "post")).ok(201)["id"].(string)
+	s.call("PUT", a, example("/v1/agents/{id}", "put")).ok(200)
 }
 
 func TestTheReferenceLoadsNothing(t *testing.T) {

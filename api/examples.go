@@ -10,10 +10,15 @@ import (
 // written are the examples of types whose package knows nothing of OpenAPI, by
 // the name of their schema. The others are made from tags and types.
 var written = map[string]string{
-	"Field":    `{"name":"due_date","type":"date"}`,
-	"Rules":    `{"hours":{"*":{"mon":[["09:00","20:00"]],"tue":[["09:00","20:00"]]}},"holidays":["2026-12-25"],"max_attempts":10,"min_gap":"1d"}`,
-	"Success":  `{"stages":["Paid"],"outcomes":["success"]}`,
-	"Egress":   `{"hosts":["api.crm.example:443"]}`,
+	"Field":   `{"name":"due_date","type":"date"}`,
+	"Rules":   `{"hours":{"*":{"mon":[["09:00","20:00"]],"tue":[["09:00","20:00"]]}},"holidays":["2026-12-25"],"max_attempts":10,"min_gap":"1d"}`,
+	"Success": `{"stages":["Paid"],"outcomes":["success"]}`,
+	"Egress":  `{"hosts":["api.crm.example:443"]}`,
+	"AgentInput": `{"name":"Anna","kind":"scripted","result_fields":[{"name":"promised","type":"date"}],"states":[{"name":"ask","start":true,
+		"say":"Dear {{ name }}, when can you pay?","replies":[
+		{"match":["/on (\\S+)/"],"say":"Thank you, noted: {{ results.promised }}.","results":{"promised":"$1"},"end":"completed"},
+		{"match":["no","never"],"say":"A colleague will call you.","hand_off":true,"reason":"refused"},
+		{"say":"On which day, please?"}]}],"integrations":{},"max_sessions":1,"settings":{},"secrets":{}}`,
 	"Delivery": `{"channel":"email_notification","integration":"mail","subject":"Your invoice","template":"Hello {{ name }}, you owe {{ parameters.amount }}"}`,
 }
 

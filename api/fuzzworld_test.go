@@ -25,7 +25,7 @@ func newKnowledge(d *document) *knowledge {
 	return &knowledge{d, map[string][]string{}, map[string][]string{
 		"code":     {"def run(contact, *rest, **more):\n    return contact\n", "def run(contact, existing_contact, logger):\n    return contact\n", "import os\ndef run("},
 		"function": {"run"}, "channel": {"email_notification", "email", "none", "human"}, "stage_name": {"Letter", "Chat", "Paid"}, "stage": {"Letter", "Chat"},
-		"timezone": {"UTC", "Europe/Berlin"}, "provider": {"outbox"}, "to": {"ann@example.com"}, "kind": {"external"}, "template": {"Hello {{ name }}"},
+		"timezone": {"UTC", "Europe/Berlin"}, "provider": {"outbox"}, "to": {"ann@example.com"}, "kind": {"external", "scripted"}, "template": {"Hello {{ name }}"},
 		"session_timeout": {"72h", "3d", ""}, "min_gap": {"1d"}, "over": {"3h"}, "weight": {"1"}, "limit": {"1", "2", "500"}, "label": {"short", "long"},
 		"updated_since": {"2020-01-01T00:00:00Z"}, "q": {"Ad"}, "mapping": {"Full name:name"}, "field": {"x"}, "version": {"1", "2"},
 	}}
@@ -262,8 +262,9 @@ func (p *prober) furnish(round int) {
 	for _, s := range []string{"Anna", "Otto"} {
 		p.do("POST", "/v1/agents", "/v1/agents", named(s))
 	}
+	p.do("POST", "/v1/agents", "/v1/agents", fmt.Sprintf(`{"name":%q,"kind":"scripted","result_fields":[{"name":"n","type":"integer"}],"states":[{"name":"start","say":"Hello {{ name }}","replies":[{"match":["/(\\d+)/"],"say":"{{ match[1] }}","results":{"n":"$1"}},{"say":"{{ message }}"}]}]}`, name("Rules")))
 	agents := p.known.paths["/v1/agents/{id}"]
-	p.do("POST", "/v1/agents/{id}/start", agents[len(agents)-2]+"/start", "")
+	p.do("POST", "/v1/agents/{id}/start", agents[len(agents)-3]+"/start", "")
 	p.known.values["agent"] = []string{name("Anna"), name("Otto")}
 	box := id(p.do("POST", "/v1/integrations", "/v1/integrations", fmt.Sprintf(`{"name":%q,"provider":"outbox"}`, name("Box"))))
 	p.known.values["integration"] = []string{name("Box"), box}

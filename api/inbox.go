@@ -30,6 +30,8 @@ func (s *Server) inbox(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack)
 	op(s, g, http.MethodPost, "/sessions/{id}/reply", "Reply as an operator", Operator, s.reply, answers(http.StatusAccepted),
 		describe("Is sent to the contact. The session must be handed off first."))
+	op(s, g, http.MethodPost, "/sessions/{id}/notes", "Add a note", Operator, s.addNote, answers(http.StatusCreated),
+		describe("For colleagues; the contact is sent nothing. A session that has ended takes notes too."))
 	op(s, g, http.MethodPost, "/sessions/{id}/resolve", "Resolve session", Operator, s.resolve, answers(http.StatusAccepted),
 		describe("Ends a session that a person has; the status is resolved_by_operator unless another is given."))
 }
@@ -119,6 +121,26 @@ func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], er
 	}
 	s.auditf(ctx, "reply", "sessions/"+sess.ID, "campaign %s", sess.CampaignID)
 	return accepted(id), nil
+}
+
+type noteInput struct {
+	ID   string `path:"id"`
+	Key  string `header:"Idempotency-Key"`
+	Body struct {
+		Content string `json:"content" minLength:"1" maxLength:"10000" example:"Prefers to be called in the evening."`
+	}
+}
+
+func (s *Server) addNote(ctx context.Context, in *noteInput) (*body[store.Note], error) {
+	if strings.TrimSpace(in.Body.Content) == "" {
+		return nil, campaign.Invalid("content", "a note says something")
+	}
+	n := store.Note{ID: eventID("nt_", in.ID, in.Key), SessionID: in.ID, Author: actor(ctx), Content: in.Body.Content, At: s.now()}
+	if err := s.Store.AddNote(ctx, n); err != nil {
+		return nil, err
+	}
+	s.auditf(ctx, "note", "sessions/"+in.ID, "%s", n.ID)
+	return &body[store.Note]{n}, nil
 }
 
 type resolveInput struct {

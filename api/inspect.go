@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"carillon/campaign"
@@ -177,10 +178,25 @@ func (i *inspection) agent(at string, d *campaign.Delivery, a *campaign.Agent) {
 	if a.Status != campaign.AgentRunning {
 		i.warnf("agent_not_running", at+".agent", "the agent %q is %s: communications wait until it runs", a.Name, a.Status)
 	}
-	known := slices.ContainsFunc(a.States, func(s campaign.AgentState) bool { return s.Name == d.StartState })
+	known := slices.Contains(places(a), d.StartState)
 	if d.StartState != "" && len(a.States) > 0 && !known {
-		i.warnf("unknown_start_state", at+".start_state", "the agent %q has no state %q", a.Name, d.StartState)
+		report := i.warnf
+		if a.Kind == campaign.AgentScripted { // it has the states it has; others may know more than they tell
+			report = i.errorf
+		}
+		report("unknown_start_state", at+".start_state", "the agent %q has no state %q; it has %s", a.Name, d.StartState, strings.Join(places(a), ", "))
 	}
+}
+
+// places names the states a conversation can begin in.
+func places(a *campaign.Agent) []string {
+	var names []string
+	for _, s := range a.States {
+		if s.Name != "*" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func (i *inspection) integration(ctx context.Context, at string, d *campaign.Delivery, name string) error {

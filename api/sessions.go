@@ -25,16 +25,26 @@ func (s *Server) sessions(g huma.API) {
 	op(s, g, http.MethodGet, "/sessions/export", "Export sessions", Viewer, s.exportSessions, streams("text/csv", "application/x-ndjson"),
 		describe("ndjson has the messages too."))
 	op(s, g, http.MethodGet, "/sessions/{id}", "Read session", Viewer,
-		func(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+		func(ctx context.Context, in *idInput) (*body[SessionDetail], error) {
 			v, err := s.Store.Session(ctx, in.ID)
-			return &body[campaign.Session]{Body: showSession(v)}, err
-		})
+			if err != nil {
+				return nil, err
+			}
+			notes, err := s.Store.Notes(ctx, in.ID)
+			return &body[SessionDetail]{SessionDetail{Session: showSession(v), Notes: list(notes)}}, err
+		}, describe("With its messages and what operators noted, oldest first."))
 	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
 		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
 	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
 		describe("An external agent's answer: it is sent to the contact and runs agent_answer. 409 on a closed session."))
 	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
 		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
+}
+
+// SessionDetail is a session with what operators noted about it.
+type SessionDetail struct {
+	campaign.Session
+	Notes []store.Note `json:"notes"`
 }
 
 // SessionQuery is how sessions are filtered.

@@ -124,6 +124,7 @@ func (c conn) dropContacts(ctx context.Context, rows []contactRow) error {
 	}
 	for _, statement := range []string{
 		`update import_pending set settled = true, failed = true where not settled and ` + in("contact_id", "$1"),
+		`delete from session_notes where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
 		`delete from messages where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
 		`delete from sessions where ` + in("contact_id", "$1"),
 		`delete from inbox where ` + in("contact_id", "$1"),

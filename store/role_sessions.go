@@ -41,6 +41,15 @@ type Unmatched struct {
 	Reason    string    `json:"reason"`
 }
 
+// Note is what an operator wrote about a session, for colleagues.
+type Note struct {
+	ID        string    `json:"id"`
+	SessionID string    `json:"session_id"`
+	Author    string    `json:"author"` // whose key wrote it
+	Content   string    `json:"content"`
+	At        time.Time `json:"at"`
+}
+
 // TurnWrite is what an agent made of its turn.
 type TurnWrite struct {
 	ContactID string
@@ -66,6 +75,8 @@ type Sessions interface {
 	// lost if the process dies. Closing a closed session changes nothing.
 	CloseSession(ctx context.Context, id string, status campaign.SessionStatus, results campaign.Dict, reason string, at time.Time) (granted *Grant, err error)
 	AddMessage(ctx context.Context, m campaign.Message) error // idempotent by id
+	AddNote(ctx context.Context, n Note) error                // idempotent by id; ErrNotFound without the session
+	Notes(ctx context.Context, sessionID string) ([]Note, error)
 	// TakeTurn commits what an agent made of its turn, in one transaction and once
 	// per key: a repeated call returns the output of the first. ErrConflict if the
 	// session is not open, or a person has it.

@@ -171,8 +171,8 @@ func (s *speaker) field(name string) *campaign.ResultField {
 	return &campaign.ResultField{Name: name}
 }
 
-// say writes the answer's text. One that cannot be written for this contact is
-// handed to a person, with what is missing: the agent goes on for the others.
+// say writes the answer's text. One that cannot be written for this contact is a
+// failure that says what is missing.
 func (s *speaker) say(ctx context.Context, t *agents.Turn, name, source string, c *chosen, out agents.Answer) (agents.Answer, error) {
 	if source == "" {
 		return out, nil
@@ -192,14 +192,13 @@ func (s *speaker) say(ctx context.Context, t *agents.Turn, name, source string, 
 	if ctx.Err() != nil {
 		return agents.Answer{}, ctx.Err()
 	}
-	switch {
-	case err != nil:
-		out.HandOff, out.End, out.Reason = true, "", err.Error()
-	case len(text) > maxAnswer:
-		out.HandOff, out.End, out.Reason = true, "", fmt.Sprintf("%s is longer than %d bytes", name, maxAnswer)
-	default:
-		out.Content = text
+	if err != nil {
+		return agents.Answer{}, broken("%w", err)
 	}
+	if len(text) > maxAnswer {
+		return agents.Answer{}, broken("%s is longer than %d bytes for this contact", name, maxAnswer)
+	}
+	out.Content = text
 	return out, nil
 }
 

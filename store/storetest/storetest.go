@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Sessions", testSessions},
 		{"Turns", testTurns},
 		{"Reopened", testReopened},
+		{"Notes", testNotes},
 		{"Inbox", testInbox},
 		{"Ledger", testLedger},
 		{"Reports", testReports},
