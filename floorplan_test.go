@@ -34,6 +34,7 @@ var rooms = []room{
 	{"channels/channeltest", "campaign channels", ""},
 	{"channels/all", "channels channels/*", ""},
 	{"channels/*", "campaign channels", ""},
+	{"channels/*/*test", "campaign channels channels/channeltest", ""}, // fakes of providers
 	{"agents", "campaign", ""},
 	{"agents/agenttest", "campaign agents", ""},
 	{"agents/all", "agents agents/*", ""},

@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -24,7 +25,9 @@ type Outbound struct {
 	ContactID       string
 	CommunicationID string
 	SessionID       string
-	Reply           bool // inside an open session, not its opening
+	Reply           bool   // inside an open session, not its opening
+	Opening         string // of a reply: the correlation key of the session's opening, or ""
+	UnsubscribeURL  string // where one click ends the messages, "" if there is none
 	At              time.Time
 }
 
@@ -50,6 +53,13 @@ type Finder interface {
 	Find(ctx context.Context, m Outbound) (Receipt, bool, error)
 }
 
+// Verifier is a Sender that can ask the provider whether the integration works.
+type Verifier interface {
+	// Verify asks without sending anything, and says in a sentence what it found.
+	// An error is a [*Failure].
+	Verify(ctx context.Context) (string, error)
+}
+
 // Provider is the company, or the built-in one, behind one or more channels.
 type Provider interface {
 	Describe() Description
@@ -60,9 +70,29 @@ type Provider interface {
 
 // Deps is what a provider is given to work with.
 type Deps struct {
-	HTTP    *http.Client // with a time-out; nil for providers that need none
+	HTTP    *http.Client // with a time-out; nil is NewHTTPClient(false)
+	Dial    DialFunc     // for those that speak no HTTP; nil is that of NewDialer(false)
 	Secrets map[string]campaign.Secret
 	Now     func() time.Time // nil is time.Now
+}
+
+// DialFunc opens a connection; see [net.Dialer.DialContext].
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Client returns the HTTP client, never nil.
+func (d Deps) Client() *http.Client {
+	if d.HTTP == nil {
+		return NewHTTPClient(false)
+	}
+	return d.HTTP
+}
+
+// Dialer returns the function that opens connections, never nil.
+func (d Deps) Dialer() DialFunc {
+	if d.Dial == nil {
+		return NewDialer(false).DialContext
+	}
+	return d.Dial
 }
 
 // Clock returns the moment as the engine sees it, in UTC.

@@ -14,6 +14,7 @@ type Field struct {
 	Required bool     `json:"required"`
 	Secret   bool     `json:"secret,omitempty"`
 	Values   []string `json:"values,omitempty"` // the only ones allowed, if any
+	Kind     string   `json:"kind,omitempty"`   // what it holds: one of the Kind constants, "" is any text
 }
 
 // Description is a provider about itself: REST, validation, the console's forms
@@ -24,10 +25,28 @@ type Description struct {
 	Channels []campaign.Channel `json:"channels"`
 	Settings []Field            `json:"settings"`
 	Secrets  []Field            `json:"secrets"`
+	// NoReports says that the provider never tells that a message was delivered.
+	NoReports bool `json:"no_reports,omitempty"`
 }
 
 // Serves reports whether the provider carries the channel.
 func (d Description) Serves(ch campaign.Channel) bool { return slices.Contains(d.Channels, ch) }
+
+// Complete reports, as a [*Failure] of class [Config], the first required
+// setting or secret that an integration lacks. Providers ask it when they are opened.
+func (d Description) Complete(i campaign.Integration, secrets map[string]campaign.Secret) error {
+	for _, f := range d.Settings {
+		if f.Required && i.Settings[f.Name] == "" {
+			return Fail(Config, "incomplete", "the integration %q has no %s", i.Name, f.Name)
+		}
+	}
+	for _, f := range d.Secrets {
+		if f.Required && secrets[f.Name] == "" {
+			return Fail(Config, "incomplete", "the integration %q has no secret %s", i.Name, f.Name)
+		}
+	}
+	return nil
+}
 
 // ChannelInfo describes a channel: the fields of its deliveries and what it can do.
 type ChannelInfo struct {

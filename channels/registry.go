@@ -12,6 +12,9 @@ import (
 // Registry is the providers of this build. It is made once, by package
 // channels/all, and safe for concurrent use.
 type Registry struct {
+	// AllowPrivate lets settings name private addresses; set it before use.
+	AllowPrivate bool
+
 	providers []Provider
 }
 
@@ -91,6 +94,10 @@ func (r *Registry) Validate(i campaign.Integration, secrets map[string]campaign.
 			add("settings."+f.Name, "%s needs it", d.Provider)
 		case v != "" && len(f.Values) > 0 && !slices.Contains(f.Values, v):
 			add("settings."+f.Name, "%q is not one of %s", v, strings.Join(f.Values, ", "))
+		case v != "":
+			if problem := f.check(v, r.AllowPrivate); problem != "" {
+				add("settings."+f.Name, "%s", problem)
+			}
 		}
 	}
 	for _, f := range d.Secrets {

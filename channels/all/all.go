@@ -6,6 +6,7 @@ import (
 	"carillon/channels"
 	"carillon/channels/human"
 	"carillon/channels/outbox"
+	"carillon/channels/sendgrid"
 )
 
 // New makes the registry of every provider; box keeps what leaves through the outbox.
@@ -13,5 +14,6 @@ func New(box outbox.Box) *channels.Registry {
 	return channels.NewRegistry(
 		outbox.New(box),
 		human.Provider{},
+		sendgrid.Provider{},
 	)
 }

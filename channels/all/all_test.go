@@ -29,6 +29,8 @@ func TestEveryChannelIsDescribed(t *testing.T) {
 		require.Equal(t, ch.Required(), required, ch)
 		want := []string{"outbox"}
 		switch ch {
+		case campaign.EmailNotification, campaign.Email:
+			want = []string{"outbox", "sendgrid"}
 		case campaign.Human:
 			want = []string{"human"}
 		case campaign.NoCommunication:

@@ -24,6 +24,7 @@ type Spec struct {
 	Integration campaign.Integration       // with every required setting
 	Secrets     map[string]campaign.Secret // with every required secret
 	NoMessage   bool                       // nothing leaves, so receipts carry no id
+	HTTP        *HTTP                      // of a provider that is reached over HTTP
 }
 
 // Run checks what holds for every provider: it describes itself completely, its
@@ -38,6 +39,10 @@ func Run(t *testing.T, spec Spec) {
 	t.Run("is used by many at once", func(t *testing.T) { testConcurrent(t, spec) })
 	t.Run("ends with its context", func(t *testing.T) { testCanceled(t, spec) })
 	t.Run("finds what was sent", func(t *testing.T) { testFind(t, spec) })
+	t.Run("asks whether its integration works", func(t *testing.T) { testVerify(t, spec) })
+	if spec.HTTP != nil {
+		testHTTP(t, spec)
+	}
 }
 
 // LocalOnly is a transport that reaches this machine and nothing else, so that
@@ -63,7 +68,7 @@ func Outbound(ch campaign.Channel, n int) channels.Outbound {
 		Channel: ch, To: "+14155550100", Body: "Hello Ada",
 		Delivery:  campaign.Delivery{Channel: ch, TemplateName: "hello", Language: "en", ProjectID: "p1", Version: "v1", StartState: "greeting"},
 		Variables: map[string]string{"1": "Ada"}, CampaignID: "c1", ContactID: "ct_1", CommunicationID: "ct_1-1", SessionID: "ss_ct_1-1",
-		At: time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC),
+		At: clock(),
 	}
 	switch ch {
 	case campaign.EmailNotification, campaign.Email:
@@ -77,10 +82,12 @@ func Outbound(ch campaign.Channel, n int) channels.Outbound {
 
 func open(t *testing.T, spec Spec) channels.Sender {
 	t.Helper()
-	s, err := spec.Provider.Open(spec.Integration, channels.Deps{
-		HTTP: &http.Client{Transport: LocalOnly(), Timeout: 5 * time.Second}, Secrets: spec.Secrets,
-		Now: func() time.Time { return time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC) },
-	})
+	return openWith(t, spec, &http.Client{Transport: LocalOnly(), Timeout: 5 * time.Second})
+}
+
+func openWith(t *testing.T, spec Spec, client *http.Client) channels.Sender {
+	t.Helper()
+	s, err := spec.Provider.Open(spec.Integration, channels.Deps{HTTP: client, Dial: LocalOnly().DialContext, Secrets: spec.Secrets, Now: clock})
 	require.NoError(t, err)
 	return s
 }
@@ -109,6 +116,7 @@ func testDescription(t *testing.T, spec Spec) {
 
 func testRequired(t *testing.T, spec Spec) {
 	r := channels.NewRegistry(spec.Provider)
+	r.AllowPrivate = true
 	require.NoError(t, r.Validate(spec.Integration, spec.Secrets))
 	d := spec.Provider.Describe()
 	for _, f := range d.Settings {

@@ -1,0 +1,65 @@
+package channels
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+)
+
+// Email is what every provider of e-mail says alike about one message.
+type Email struct {
+	From       string // the address alone
+	FromName   string
+	ReplyTo    string // "": answers go to From
+	To         string
+	Subject    string
+	Text       string
+	HTML       string      // "": the message is text only
+	MessageID  string      // with its angle brackets
+	References string      // the Message-ID of the opening this is a reply to, or ""
+	Headers    [][2]string // beside those above, in order
+}
+
+// NewEmail makes an e-mail of a message. Its Message-ID follows from the
+// correlation key and the domain of from, so the same message has the same one
+// however often it is composed. With a replyDomain, answers of a conversation
+// go to reply+<session>@replyDomain.
+func NewEmail(m Outbound, from, fromName, replyDomain string) Email {
+	domain := domainOf(from)
+	e := Email{
+		From: from, FromName: fromName, To: m.To, Subject: m.Subject, Text: m.Body, MessageID: messageID(m.CorrelationKey, domain),
+		Headers: [][2]string{},
+	}
+	if m.HTML {
+		e.Text, e.HTML = PlainText(m.Body), m.Body
+	}
+	if m.Opening != "" {
+		e.References = messageID(m.Opening, domain)
+	}
+	if replyDomain != "" && m.SessionID != "" {
+		e.ReplyTo = "reply+" + m.SessionID + "@" + replyDomain
+	}
+	if m.UnsubscribeURL != "" { // RFC 8058; providers sign both headers
+		e.Headers = append(e.Headers, [2]string{"List-Unsubscribe", "<" + m.UnsubscribeURL + ">"}, [2]string{"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"})
+	}
+	if !m.Reply { // RFC 3834: so that out-of-office programs stay silent
+		e.Headers = append(e.Headers, [2]string{"Auto-Submitted", "auto-generated"})
+	}
+	return e
+}
+
+// plainKey is a key that can stand in a Message-ID as it is.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_#-]+(\.[A-Za-z0-9_#-]+)*$`)
+
+func messageID(key, domain string) string {
+	if len(key) > 100 || !plainKey.MatchString(key) {
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:16])
+	}
+	return "<" + key + "@" + domain + ">"
+}
+
+func domainOf(address string) string {
+	return address[strings.LastIndex(address, "@")+1:]
+}

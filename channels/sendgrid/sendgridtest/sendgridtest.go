@@ -1,0 +1,129 @@
+// Package sendgridtest is a fake of SendGrid's Mail Send API for tests, written
+// from its published reference and not from our sender: it checks the key, the
+// form of every message and what SendGrid refuses, keeps what it accepts, and
+// misbehaves to order.
+package sendgridtest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"carillon/channels/channeltest"
+)
+
+// Server is the fake. Its faults are those of [channeltest.Server].
+type Server struct {
+	*channeltest.Server
+	key string
+
+	mu       sync.Mutex
+	accepted []Message
+	refused  []string
+}
+
+// Message is one that was accepted.
+type Message struct {
+	Mail
+	ID     string // the X-Message-Id
+	Header http.Header
+	Raw    string
+}
+
+// Text returns the content of a type, such as text/plain.
+func (m *Message) Text(kind string) string {
+	for _, c := range m.Content {
+		if c.Type == kind {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// New starts a fake that accepts the key; it ends with the test.
+func New(t testing.TB, key string) *Server {
+	t.Helper()
+	s := &Server{key: key}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v3/mail/send", s.send)
+	mux.HandleFunc("GET /v3/scopes", s.scopes)
+	s.Server = channeltest.NewServer(t, mux)
+	return s
+}
+
+// Accepted returns the messages that were accepted, in order.
+func (s *Server) Accepted() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.accepted)
+}
+
+// Refused returns why requests were refused, faults to order aside.
+func (s *Server) Refused() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refused)
+}
+
+func (s *Server) scopes(w http.ResponseWriter, r *http.Request) {
+	if s.authorized(w, r) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"scopes":["mail.batch.create","mail.send"]}`)
+	}
+}
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request) {
+	if !s.authorized(w, r) {
+		return
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 30<<20))
+	if err != nil {
+		s.refuse(w, http.StatusRequestEntityTooLarge, "", "The payload is larger than 30MB")
+		return
+	}
+	if r.Header.Get("Idempotency-Key") != "" || r.Header.Get("X-Idempotency-Key") != "" {
+		s.refuse(w, http.StatusBadRequest, "", "the client may repeat this request behind our back")
+		return
+	}
+	m, field, problem := read(r.Header, raw)
+	if problem != "" {
+		s.refuse(w, http.StatusBadRequest, field, problem)
+		return
+	}
+	id := rand.Text()[:22]
+	s.mu.Lock()
+	s.accepted = append(s.accepted, Message{Mail: *m, ID: id, Header: r.Header.Clone(), Raw: string(raw)})
+	s.mu.Unlock()
+	w.Header().Set("X-Message-Id", id)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
+	if r.Header.Get("Authorization") == "Bearer "+s.key {
+		return true
+	}
+	s.refuse(w, http.StatusUnauthorized, "", "The provided authorization grant is invalid, expired, or revoked")
+	return false
+}
+
+func (s *Server) refuse(w http.ResponseWriter, status int, field, message string) {
+	s.mu.Lock()
+	s.refused = append(s.refused, message)
+	s.mu.Unlock()
+	type problem struct {
+		Message string  `json:"message"`
+		Field   *string `json:"field"`
+		Help    *string `json:"help"`
+	}
+	p := problem{Message: message}
+	if field != "" {
+		p.Field = &field
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []problem{p}})
+}
