@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -57,6 +58,8 @@ type Activities struct {
 	Renderer *channels.Renderer
 	Relay    *relay.Relay
 	Temporal client.Client
+	HTTP     *http.Client      // for providers; nil is channels.NewHTTPClient(false)
+	Dial     channels.DialFunc // for providers that speak no HTTP; nil is that of channels.NewDialer(false)
 	Mode     string
 	Now      func() time.Time
 	Log      *slog.Logger

@@ -103,30 +103,43 @@ func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt c
 		}
 		return a.breaks(ctx, m, f)
 	default:
-		if f.Class == channels.OptOut {
-			if err := a.suppress(ctx, m, "opt_out"); err != nil {
-				return campaign.SendOutcome{}, err
-			}
+		if err := a.suppressFor(ctx, m, f.Class); err != nil {
+			return campaign.SendOutcome{}, err
 		}
 		err := a.Store.SettleSend(ctx, m.ID, store.SendFailed, "", f.Error(), a.now())
 		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: reason, Detail: f.Error()}, err
 	}
 }
 
-func (a *Activities) suppress(ctx context.Context, m *channels.Outbound, reason string) error {
-	c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
-	if err != nil {
-		return err
+// suppressFor keeps what a refusal says about the person or the address. In
+// mode redirect it says nothing: the address was not the person's.
+func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, class channels.Class) error {
+	if a.Mode == ModeRedirect {
+		return nil
 	}
-	return a.Store.Suppress(ctx, store.Suppression{
-		ID: "sp_" + payloadHash(m)[:20], ExternalID: c.ExternalID, Address: m.To, Channel: m.Channel, Reason: reason, CreatedAt: a.now(),
-	})
+	s := store.Suppression{ID: "sp_" + payloadHash(m)[:20], Address: m.To, Channel: m.Channel, CreatedAt: a.now()}
+	switch class {
+	case channels.OptOut:
+		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
+		if err != nil {
+			return err
+		}
+		s.ExternalID, s.Reason = c.ExternalID, "opt_out"
+	case channels.Recipient: // the address is bad, not the person: another one may be imported
+		s.Reason = "bounced"
+		if m.Channel == campaign.EmailNotification || m.Channel == campaign.Email {
+			s.Channel = "" // the same address serves both
+		}
+	default:
+		return nil
+	}
+	return a.Store.Suppress(ctx, s)
 }
 
 // sender opens the provider of a message: the outbox unless the mode lets it
 // out. What a person must mend is a *channels.Failure or store.ErrNotFound.
 func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, error) {
-	deps := channels.Deps{Now: a.Now}
+	deps := channels.Deps{HTTP: a.HTTP, Dial: a.Dial, Now: a.Now}
 	if a.Mode == ModeOutbox {
 		return a.Channels.Open(campaign.Integration{ID: "outbox", Provider: "outbox"}, deps)
 	}

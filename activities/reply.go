@@ -33,6 +33,9 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
 		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")
 	}
+	if err := a.thread(ctx, &message, &s); err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	out, err := a.answer(ctx, message)
 	if err != nil {
 		return out, err

@@ -214,6 +214,10 @@ func (i *inspection) integration(ctx context.Context, at string, d *campaign.Del
 		i.warnf("integration_error", at+".integration", "the integration %q is in error: %s", v.Name, v.StatusMessage)
 	case !i.serves(v.Provider, d.Channel):
 		i.errorf("integration_missing", at+".integration", "the integration %q is of %s, which does not carry %s", v.Name, v.Provider, d.Channel)
+	case i.server.neverDelivered(d, &v) != "":
+		i.errorf("stage_invalid", at+".complete_on", "%s", i.server.neverDelivered(d, &v))
+	case v.Provider == "sendgrid" && d.CompleteOn == "delivered" && v.Settings["event_public_key"] == "":
+		i.warnf("integration_error", at+".complete_on", "the integration %q has no event_public_key: without the Event Webhook nobody learns of a delivery", v.Name)
 	case v.Paused:
 		i.warnf("integration_error", at+".integration", "the integration %q is paused", v.Name)
 	}

@@ -27,7 +27,7 @@ func (s *Server) integrations(g huma.API) {
 		describe("Secrets that are left out stay; an empty one is removed."))
 	op(s, g, http.MethodDelete, "/integrations/{id}", "Delete integration", Manager, s.deleteIntegration, answers(http.StatusNoContent))
 	op(s, g, http.MethodPost, "/integrations/{id}/verify", "Verify integration", Operator, s.verifyIntegration,
-		describe("Whether it has what its provider needs."))
+		describe("Whether it has what its provider needs and, where the provider can be asked, whether the provider accepts it. Nothing is sent. The answer becomes the integration's status."))
 	op(s, g, http.MethodPost, "/integrations/{id}/pause", "Pause integration", Operator, s.pauseIntegration,
 		describe("Nothing is sent through it: contacts wait."))
 	op(s, g, http.MethodPost, "/integrations/{id}/resume", "Resume integration", Operator, s.resumeIntegration)
@@ -127,8 +127,28 @@ type Verification struct {
 	Detail string `json:"detail"`
 }
 
-// verifyTime bounds whatever a provider does to be opened.
+// verifyTime bounds how long a provider is asked.
 const verifyTime = 15 * time.Second
+
+// ask opens the integration and, if its provider can be asked, asks it.
+func (s *Server) ask(ctx context.Context, i campaign.Integration, secrets map[string]campaign.Secret) Verification {
+	if err := s.Channels.Validate(i, secrets); err != nil {
+		return Verification{Detail: err.Error()}
+	}
+	sender, err := s.Channels.Open(i, channels.Deps{HTTP: s.HTTP, Dial: s.Dial, Secrets: secrets, Now: s.Now})
+	if err != nil {
+		return Verification{Detail: channels.Classify(err).Error()}
+	}
+	out := Verification{OK: true, Detail: "it has everything its provider needs"}
+	if v, ok := sender.(channels.Verifier); ok {
+		ctx, cancel := context.WithTimeout(ctx, verifyTime)
+		defer cancel()
+		if out.Detail, err = v.Verify(ctx); err != nil {
+			return Verification{Detail: channels.Classify(err).Error()}
+		}
+	}
+	return out
+}
 
 func (s *Server) verifyIntegration(ctx context.Context, in *idInput) (*body[Verification], error) {
 	i, err := s.Store.Integration(ctx, in.ID)
@@ -139,12 +159,7 @@ func (s *Server) verifyIntegration(ctx context.Context, in *idInput) (*body[Veri
 	if err != nil {
 		return nil, keyless(err)
 	}
-	out := Verification{OK: true, Detail: "it has everything its provider needs"}
-	if err := s.Channels.Validate(i, secrets); err != nil {
-		out = Verification{Detail: err.Error()}
-	} else if _, err := s.Channels.Open(i, channels.Deps{HTTP: &http.Client{Timeout: verifyTime}, Secrets: secrets, Now: s.Now}); err != nil {
-		out = Verification{Detail: channels.Classify(err).Error()}
-	}
+	out := s.ask(ctx, i, secrets)
 	_, err = s.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
 		i.Status, i.StatusMessage = "ok", ""
 		if !out.OK {

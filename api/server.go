@@ -49,6 +49,8 @@ type Deps struct {
 	Runner      Runner // nil: strategies are not checked, tests of them answer 503
 	Channels    *channels.Registry
 	Agents      *agents.Registry
+	HTTP        *http.Client      // to ask providers with; nil is channels.NewHTTPClient(false)
+	Dial        channels.DialFunc // the same for those that speak no HTTP
 	Renderer    *channels.Renderer
 	Mode        string // outbox, redirect or live; "" is outbox
 	PublicURL   string // as providers and people outside reach us

@@ -93,10 +93,13 @@ func (s *Server) checkStage(ctx context.Context, stage *campaign.Stage) error {
 			}
 		}
 		if name := d.delivery.Integration; name != "" && s.Mode != ModeOutbox {
-			if _, err := s.Store.Integration(ctx, name); errors.Is(err, store.ErrNotFound) {
+			i, err := s.Store.Integration(ctx, name)
+			if errors.Is(err, store.ErrNotFound) {
 				out.Fields = append(out.Fields, campaign.FieldError{Field: d.at + ".integration", Message: fmt.Sprintf("there is no integration %q", name)})
 			} else if err != nil {
 				return err
+			} else if why := s.neverDelivered(d.delivery, &i); why != "" {
+				out.Fields = append(out.Fields, campaign.FieldError{Field: d.at + ".complete_on", Message: why})
 			}
 		}
 	}
@@ -104,6 +107,16 @@ func (s *Server) checkStage(ctx context.Context, stage *campaign.Stage) error {
 		return nil
 	}
 	return out
+}
+
+// neverDelivered says why a delivery that completes when it is delivered never
+// would through the integration, or "".
+func (s *Server) neverDelivered(d *campaign.Delivery, i *campaign.Integration) string {
+	p, ok := s.Channels.Provider(i.Provider)
+	if d.CompleteOn != "delivered" || !ok || !p.Describe().NoReports {
+		return ""
+	}
+	return fmt.Sprintf("the integration %q is of %s, which never reports a delivery: choose accepted", i.Name, i.Provider)
 }
 
 // taken words a conflict of the store; other errors stay as they are.

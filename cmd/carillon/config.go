@@ -17,6 +17,7 @@ import (
 type common struct {
 	Mode      string `enum:"outbox,redirect,live" default:"outbox" env:"CARILLON_MODE" help:"What may leave: nothing (outbox), everything to a test address (redirect), everything (live)."`
 	PublicURL string `name:"public-url" env:"CARILLON_PUBLIC_URL" help:"Address that providers and contacts see, for webhooks and links."`
+	Private   bool   `name:"allow-private-urls" env:"CARILLON_ALLOW_PRIVATE_URLS" help:"Let addresses that operators enter (base_url, SMTP hosts) be private ones."`
 	SecretKey string `name:"secret-key" env:"CARILLON_SECRET_KEY" help:"Keys that encrypt stored secrets, the newest first, comma-separated; each 32 bytes in base64, or any text."`
 	LogLevel  string `name:"log-level" enum:"debug,info,warn,error" default:"info" env:"CARILLON_LOG_LEVEL" help:"Lowest level that is logged."`
 	LogFormat string `name:"log-format" enum:"text,json" default:"text" env:"CARILLON_LOG_FORMAT" help:"Form of the log."`

@@ -36,6 +36,8 @@ type service struct {
 	registry  *channels.Registry
 	agents    *agents.Registry
 	renderer  *channels.Renderer
+	http      *http.Client      // for providers
+	dial      channels.DialFunc // the same
 	pool      *strategies.Pool
 }
 
@@ -55,6 +57,8 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 		return nil, err
 	}
 	s.registry, s.agents = all.New(outboxStore{s.store}), allagents.New(s.renderer)
+	s.registry.AllowPrivate = c.Private
+	s.http, s.dial = channels.NewHTTPClient(c.Private), channels.NewDialer(c.Private).DialContext
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (s *service) worker() *worker.Worker {
 	return worker.New(s.temporal, worker.Options{
 		Activities: &activities.Activities{
 			Store: s.store, Runner: s.pool, Channels: s.registry, Agents: s.agents, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
-			Mode: s.Mode, Now: time.Now, Log: s.log,
+			HTTP: s.http, Dial: s.dial, Mode: s.Mode, Now: time.Now, Log: s.log,
 		},
 		Log: s.log,
 	})
@@ -105,7 +109,7 @@ func (s *service) listen(ctx context.Context, address, adminKey, ui string, requ
 	server, err := api.New(api.Deps{
 		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Agents: s.agents, Renderer: s.renderer,
 		Mode: s.Mode, PublicURL: public, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
-		Namespace: s.namespace,
+		Namespace: s.namespace, HTTP: s.http, Dial: s.dial,
 	})
 	if err != nil {
 		return nil, "", errors.Join(err, l.Close())
