@@ -29,7 +29,7 @@ func (s *sender) classify(resp *rest.Response) *channels.Failure {
 	if theirs {
 		first = body.Errors[0]
 	}
-	f := channels.Fail(class(status, first, theirs), strconv.Itoa(status), "%s", s.redact(text(status, first, s.host)))
+	f := channels.Fail(class(status, first, theirs), strconv.Itoa(status), "%s", s.redact(reason(status, first, s.host)))
 	if f.Retry() {
 		f.RetryAfter = channels.RetryAfter(http.Header(resp.Headers), s.now())
 	}
@@ -75,8 +75,8 @@ func class(status int, p problem, theirs bool) channels.Class {
 	}
 }
 
-// text says what happened for a person to read.
-func text(status int, p problem, host string) string {
+// reason says what happened for a person to read.
+func reason(status int, p problem, host string) string {
 	if p.Message == "" {
 		name := http.StatusText(status)
 		if name == "" {
