@@ -87,12 +87,16 @@ func (s *Server) tell(ctx context.Context, sess *campaign.Session, id string, wh
 		what.message.Author, what.message.Content = e.Author, e.Content
 		e.MessageID = id
 	}
+	optOut := campaign.Channel("")
+	if e.Kind == campaign.EventMessage && campaign.IsStop(e.Content) {
+		e.OptOut, optOut = true, s.channelOf(ctx, sess)
+	}
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return false, err
 	}
 	row := store.InboxEvent{
-		ID: id, CampaignID: sess.CampaignID, ContactID: sess.ContactID, SessionID: sess.ID, Kind: string(e.Kind), Payload: payload, At: now,
+		OptOut: optOut, ID: id, CampaignID: sess.CampaignID, ContactID: sess.ContactID, SessionID: sess.ID, Kind: string(e.Kind), Payload: payload, At: now,
 	}
 	fresh, err := s.Store.AddEvent(ctx, row, what.message, what.guard)
 	if err != nil || !fresh {
@@ -100,6 +104,20 @@ func (s *Server) tell(ctx context.Context, sess *campaign.Session, id string, wh
 	}
 	s.deliver(ctx, row)
 	return true, nil
+}
+
+// channelOf is the channel a session is held on, or the one of the communication
+// where there is no session.
+func (s *Server) channelOf(ctx context.Context, sess *campaign.Session) campaign.Channel {
+	if sess.Channel != "" {
+		return sess.Channel
+	}
+	if c, err := s.Store.Contact(ctx, sess.CampaignID, sess.ContactID); err == nil {
+		if m := c.Communication(sess.CommunicationID); m != nil {
+			return m.Channel
+		}
+	}
+	return ""
 }
 
 // deliverTime bounds how long a caller waits for the workflow to be told.

@@ -37,6 +37,7 @@ type Event struct {
 	MessageID       string        `json:"message_id,omitempty"`
 	Author          Author        `json:"author,omitempty"`
 	Content         string        `json:"content,omitempty"`
+	OptOut          bool          `json:"opt_out,omitempty"`  // of EventMessage: it asks to be left alone, and the person is suppressed by now
 	Delivery        string        `json:"delivery,omitempty"` // one of the Report constants
 	Status          SessionStatus `json:"status,omitempty"`
 	Results         Dict          `json:"results,omitempty"`

@@ -37,10 +37,22 @@ func (s *State) onMessage(e *Event, now time.Time) []Command {
 		kind = DecisionReplied
 	}
 	s.decide(now, kind, "", upperFirst(s.Contact.Name)+": "+excerpt(e.Content), messageData(m, e))
+	if e.OptOut {
+		s.leaveAlone(o, m, now)
+	}
 	if o.SessionID == "" && !s.isClosing(o) { // an answer ends a notification's wait
 		s.Closing = append(s.Closing, Closing{CommunicationID: m.ID, Reason: "answered"})
 	}
 	return nil
+}
+
+// leaveAlone ends a session whose contact asks to be left alone: nobody answers.
+func (s *State) leaveAlone(o *Open, m *Communication, now time.Time) {
+	o.Ask = ""
+	s.decide(now, DecisionOperator, "opt_out", upperFirst(s.Contact.Name)+" asks not to be written to any more by "+string(m.Channel), commData(m))
+	if o.SessionID != "" && !s.isClosing(o) {
+		s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: m.ID, Status: SessionDeclined, Reason: "opt_out"})
+	}
 }
 
 // unmatched leaves a message to the people who look after what nobody could take.

@@ -115,6 +115,15 @@ func TestAnAgentTakesItsTurn(t *testing.T) {
 		require.Equal(t, []string{session}, st.s.Reopened)
 		st.turn(campaign.TurnOutcome{})
 	})
+	t.Run("nobody answers a contact who asks to be left alone", func(t *testing.T) {
+		st, session := talk(t)
+		st.happens(campaign.Event{Kind: campaign.EventMessage, CommunicationID: id(1), SessionID: session, MessageID: "in-stop", Content: "STOP", OptOut: true})
+		c := st.closed()
+		require.Equal(t, [2]string{string(campaign.SessionDeclined), "opt_out"}, [2]string{string(c.Status), c.Reason})
+		st.decided(campaign.Aggregation, campaign.Change{})
+		st.status(1, campaign.CommunicationNoResponse)
+		st.nothingAsked()
+	})
 	t.Run("a late reply is answered in its own session", func(t *testing.T) {
 		st, session := talk(t)
 		st.wake()

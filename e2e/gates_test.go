@@ -67,6 +67,20 @@ func TestWhatMayNotBeSentIsNotAndTheContactGoesOn(t *testing.T) {
 		s.awaitStatus("Ann", "completed", patience)
 	})
 
+	t.Run("a contact who writes STOP is left alone", func(t *testing.T) {
+		s := c.in(t).planned("Stop", nil, "Eve: Talk+Talk")
+		s.bringForward("Eve", "Talk")
+		s.untilStand("Eve", "SENT PLANNED")
+		id := s.outbox("")[0]["id"].(string)
+		s.must(http.MethodPost, "/v1/outbox/"+id+"/reply", doc{"content": "Stop!"})
+		eve := s.untilStand("Eve", "NO_RESPONSE PLANNED")
+		require.Contains(t, fmt.Sprint(seen(eve)), "opt_out")
+		s.bringForward("Eve", "Talk")
+		eve = s.untilStand("Eve", "NO_RESPONSE SKIPPED")
+		require.Equal(t, "opt_out", eve["communications"].([]any)[1].(doc)["status"].(doc)["reason"])
+		require.Len(t, s.outbox(""), 1)
+	})
+
 	t.Run("no more than the daily cap leave on one day", func(t *testing.T) {
 		s := c.in(t).planned("Capped", doc{"rules": doc{"daily_cap": 1}}, "Ann: Notice", "Bob: Notice")
 		s.bringForward("Ann", "Notice")

@@ -38,6 +38,15 @@ func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message,
 			return wrap(err, "add event %s", e.ID)
 		}
 		added = true
+		if e.OptOut != "" {
+			contact, err := c.addressee(ctx, e.ContactID)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if err := c.addSuppressions(ctx, suppressionsOf(contact.ExternalID, "", e.OptOut, "opt_out", micros(e.At))); err != nil {
+				return err
+			}
+		}
 		if m == nil {
 			return nil
 		}

@@ -31,6 +31,16 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 			id, string(campaign.EventMessage), e.Content, micros(m.now), cut("nobody is known at "+e.Address+" on "+e.IntegrationID))
 		return err
 	}
+	if campaign.IsStop(e.Content) {
+		event.OptOut = true
+		ch := e.Channel
+		if session != nil {
+			ch = session.Channel
+		}
+		if err := m.optOut(ctx, e.ContactID, e.Address, ch); err != nil {
+			return err
+		}
+	}
 	event.MessageID = reportEventID(e.IntegrationID, e.Key)
 	if session != nil {
 		if err := m.c.addMessage(ctx, campaign.Message{ID: event.MessageID, SessionID: session.ID, Author: campaign.AuthorContact, Content: e.Content, At: m.moment()}); err != nil {

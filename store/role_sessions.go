@@ -27,7 +27,10 @@ type InboxEvent struct {
 	SessionID  string          `json:"session_id"`
 	Kind       string          `json:"kind"`
 	Payload    json.RawMessage `json:"payload"` // a campaign.Event
-	At         time.Time       `json:"at"`
+	// OptOut is the channel on which the event's contact asks to be left alone: its
+	// person is suppressed in the transaction that commits the event. "" is none.
+	OptOut campaign.Channel `json:"-"`
+	At     time.Time        `json:"at"`
 }
 
 // Unmatched is an inbox event no running contact could take.

@@ -66,6 +66,16 @@ func (m *reporting) suppress(ctx context.Context, e *ProviderEvent, v *reportedS
 	return nil
 }
 
+// optOut leaves a person alone who wrote a word to stop.
+func (m *reporting) optOut(ctx context.Context, contactID, to string, ch campaign.Channel) error {
+	contact, err := m.c.addressee(ctx, contactID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	m.suppressions = append(m.suppressions, suppressionsOf(contact.ExternalID, to, ch, "opt_out", micros(m.now))...)
+	return nil
+}
+
 // Unsubscribe leaves a person alone who asked for it.
 func (s *Store) Unsubscribe(ctx context.Context, u Unsubscription) (*InboxEvent, error) {
 	now := at(u.At)
