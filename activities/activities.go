@@ -32,6 +32,7 @@ type Store interface {
 	store.Imports
 	store.Sessions
 	store.Ledger
+	store.Reports
 	store.Agents
 	store.Office
 }
@@ -63,6 +64,10 @@ type Activities struct {
 	Mode     string
 	Now      func() time.Time
 	Log      *slog.Logger
+	// PublicURL is where people outside reach the API; "" puts no links into messages.
+	PublicURL string
+
+	links links
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

@@ -75,8 +75,28 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 		return campaign.SendOutcome{}, true, nil
 	}
 	detail := "an earlier attempt was cut off while the provider was being called"
-	err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", detail, a.now())
-	return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: "interrupted", Detail: detail}, false, err
+	out, err := a.settleUnknown(ctx, m.ID, "interrupted", detail)
+	return out, false, err
+}
+
+// settleUnknown writes down that nobody knows what became of a message, unless
+// its provider has reported that meanwhile.
+func (a *Activities) settleUnknown(ctx context.Context, id, reason, detail string) (campaign.SendOutcome, error) {
+	out := campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: reason, Detail: detail}
+	if err := a.Store.SettleSend(ctx, id, store.SendUnknown, "", detail, a.now()); err != nil {
+		return out, err
+	}
+	row, err := a.Store.SendRow(ctx, id)
+	switch {
+	case err != nil:
+		return out, err
+	case row.State == store.SendSent:
+		return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: row.ProviderMessageID}, nil
+	case row.State == store.SendFailed:
+		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: row.Reason}, nil
+	default:
+		return out, nil
+	}
 }
 
 // settle writes the outcome down and says what the contact is to make of it.
@@ -95,8 +115,7 @@ func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt c
 			NextRetryDelay: f.RetryAfter, Category: temporal.ApplicationErrorCategoryBenign,
 		})
 	case f.MaybeSent():
-		err := a.Store.SettleSend(ctx, m.ID, store.SendUnknown, "", f.Error(), a.now())
-		return campaign.SendOutcome{Outcome: campaign.SendUnknown, Reason: reason, Detail: f.Error()}, err
+		return a.settleUnknown(ctx, m.ID, reason, f.Error())
 	case f.Class == channels.Config, f.Class == channels.Template:
 		if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now()); err != nil {
 			return campaign.SendOutcome{}, err

@@ -14,11 +14,14 @@ import (
 
 // Times after which something that a process left is taken up by another.
 const (
-	leftAlone    = 20 * time.Second // a commit whose call to Temporal never came
-	uploadBroken = 2 * time.Hour    // an upload that stopped in the middle
-	sweepLeft    = 10 * time.Minute // a hold, and the end of its cause: a release under way has a policy of its own
-	capsLeft     = 72 * time.Hour   // a day of a campaign's daily cap, whatever its zone
-	memosLeft    = 24 * time.Hour   // an ended contact whose last workflow task is surely over
+	leftAlone      = 20 * time.Second    // a commit whose call to Temporal never came
+	uploadBroken   = 2 * time.Hour       // an upload that stopped in the middle
+	sweepLeft      = 10 * time.Minute    // a hold, and the end of its cause: a release under way has a policy of its own
+	capsLeft       = 72 * time.Hour      // a day of a campaign's daily cap, whatever its zone
+	reportsCrossed = time.Hour           // a report that came while its send was being settled
+	reportsLeft    = 30 * 24 * time.Hour // providers repeat for 7 days at most
+	strangersLeft  = 7 * 24 * time.Hour  // reports of what other programs sent through the same account
+	memosLeft      = 24 * time.Hour      // an ended contact whose last workflow task is surely over
 )
 
 // Reconcile takes up what a process left that died between its commit and its
@@ -27,7 +30,7 @@ const (
 // whose cause is gone. Everything it starts is idempotent, so workers may run
 // it at the same time.
 func (a *Activities) Reconcile(ctx context.Context) error {
-	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx), a.findLost(ctx))
+	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx), a.matchReports(ctx), a.findLost(ctx))
 }
 
 func (a *Activities) reconcileCampaigns(ctx context.Context) error {
@@ -119,6 +122,15 @@ func (a *Activities) grantFree(ctx context.Context) error {
 	return err
 }
 
+// matchReports finds what reports are about that crossed with their sends.
+func (a *Activities) matchReports(ctx context.Context) error {
+	told, err := a.Store.RematchReports(ctx, a.now().Add(-reportsCrossed), a.now())
+	if err != nil || len(told) == 0 {
+		return err
+	}
+	return a.Relay.DeliverAll(ctx, told)
+}
+
 // Tidy drops what no workflow can need any more.
 func (a *Activities) Tidy(ctx context.Context) error {
 	v, err := a.settings(ctx)
@@ -128,7 +140,8 @@ func (a *Activities) Tidy(ctx context.Context) error {
 	if v.Retention > 0 {
 		err = a.Store.PruneDecisions(ctx, a.now().Add(-time.Duration(v.Retention)))
 	}
-	return errors.Join(err, a.Store.PruneCaps(ctx, a.now().Add(-capsLeft)), a.Store.DropMemos(ctx, a.now().Add(-memosLeft)))
+	return errors.Join(err, a.Store.PruneCaps(ctx, a.now().Add(-capsLeft)), a.Store.DropMemos(ctx, a.now().Add(-memosLeft)),
+		a.Store.DropReports(ctx, a.now().Add(-reportsLeft), a.now().Add(-strangersLeft)))
 }
 
 // causeGone says whether a cause holds nobody any more, and when its record last

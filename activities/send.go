@@ -120,8 +120,12 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		out.Silent = true
 		return out, p.a.Store.OpenSession(ctx, *session)
 	}
+	link, err := p.a.unsubscribeURL(ctx, &p.contact, p.delivery.Channel)
+	if err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	rendered, err := p.a.Renderer.Render(ctx, channels.Input{
-		Campaign: p.campaign, Stage: p.stage, Delivery: p.delivery, Contact: p.contact, Communication: *p.m, Now: p.a.now(),
+		Campaign: p.campaign, Stage: p.stage, Delivery: p.delivery, Contact: p.contact, Communication: *p.m, Now: p.a.now(), UnsubscribeURL: link,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -139,6 +143,9 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	d := p.delivery
+	if d.Integration, err = p.a.integrationID(ctx, &d); err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	if p.m.StartState != "" {
 		d.StartState = p.m.StartState
 	}
@@ -148,7 +155,7 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	message := channels.Outbound{
 		ID: ledgerID(p.m), CorrelationKey: ledgerID(p.m), Channel: d.Channel, To: to, Subject: rendered.Subject, Body: rendered.Body,
 		HTML: rendered.HTML, Delivery: d, Variables: rendered.Variables, CampaignID: p.campaign.ID, ContactID: p.contact.ID,
-		CommunicationID: p.m.ID, SessionID: out.SessionID, At: p.a.now(),
+		CommunicationID: p.m.ID, SessionID: out.SessionID, UnsubscribeURL: link, At: p.a.now(),
 	}
 	settings, err := p.a.settings(ctx)
 	if err != nil {
@@ -263,7 +270,7 @@ func (p *passage) session(ctx context.Context) (*campaign.Session, error) {
 		}
 		s.AgentID, p.agent = agent.ID, agent
 	}
-	id, err := p.a.integrationFor(ctx, &p.delivery)
+	id, err := p.a.integrationID(ctx, &p.delivery)
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,8 @@ GET POST /v1/keys
 DELETE /v1/keys/{key_id}
 GET /v1/audit
 GET /v1/jobs/{id}
+GET POST /hooks/{provider}/{integration_id}
+GET POST /u/{token}
 GET /healthz
 GET /readyz
 GET /metrics
@@ -119,8 +121,6 @@ GET /v1/incidents
 POST /v1/incidents/{id}/resolve
 GET POST DELETE /v1/webhooks
 GET /v1/events
-GET POST /u/{token}
-POST /hooks/{provider}/{integration_id}
 `
 
 // promised are the fields that answers must have, by operation; "items" are

@@ -203,7 +203,8 @@ func (p *prober) faults(a *attempt, resp *http.Response, text []byte, doc map[st
 		out = append(out, fmt.Sprintf("status %d is not documented", status))
 	}
 	replayed := resp.Header.Get("Idempotency-Replayed") != "" // with the id of the request it was the answer to
-	if status >= 400 && !readiness && !replayed {
+	page := strings.HasPrefix(a.operation.path, "/u/") && strings.HasPrefix(kind, "text/html")
+	if status >= 400 && !readiness && !replayed && !page {
 		if kind != "application/problem+json" {
 			out = append(out, fmt.Sprintf("status %d with content type %q", status, kind))
 		}

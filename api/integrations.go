@@ -109,6 +109,7 @@ func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[
 			return nil, keyless(err)
 		}
 	}
+	s.hooks.forget(i.ID)
 	s.auditf(ctx, "update", "integrations/"+i.ID, "%s", in.Body.Name)
 	return s.answerIntegration(ctx, i.ID)
 }
@@ -117,6 +118,7 @@ func (s *Server) deleteIntegration(ctx context.Context, in *idInput) (*struct{},
 	if err := s.Store.DeleteIntegration(ctx, in.ID); err != nil {
 		return nil, err
 	}
+	s.hooks.forget(in.ID)
 	s.auditf(ctx, "delete", "integrations/"+in.ID, "")
 	return nil, nil
 }

@@ -20,6 +20,8 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	hooks    *prometheus.CounterVec
+	reports  *prometheus.CounterVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -32,7 +34,13 @@ func newMetrics(s *Server) *metrics {
 			Name: "carillon_http_request_seconds", Help: "How long requests took.", Buckets: prometheus.DefBuckets,
 		}, []string{"method", "route"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, &census{server: s},
+	m.hooks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "carillon_webhooks_total", Help: "Webhook requests by provider and outcome.",
+	}, []string{"provider", "outcome"})
+	m.reports = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "carillon_provider_events_total", Help: "What verified webhooks told, by provider and what it was; repetitions count.",
+	}, []string{"provider", "what"})
+	m.registry.MustRegister(m.requests, m.seconds, m.hooks, m.reports, &census{server: s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

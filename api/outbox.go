@@ -66,10 +66,12 @@ func (s *Server) replyAsContact(ctx context.Context, in *wordsInput) (*body[Acce
 type statusInput struct {
 	ID   string `path:"id"`
 	Body struct {
-		Status string `json:"status" enum:"delivered,read,bounced,failed"`
+		Status string `json:"status" enum:"delivered,read,bounced,failed,opt_out"`
+		Reason string `json:"reason,omitempty" maxLength:"200" doc:"In the words of a provider."`
 	}
 }
 
+// reportStatus takes the same way as a provider's webhook.
 func (s *Server) reportStatus(ctx context.Context, in *statusInput) (*body[Accepted], error) {
 	m, err := s.delivered(ctx, in.ID)
 	if err != nil {
@@ -78,7 +80,22 @@ func (s *Server) reportStatus(ctx context.Context, in *statusInput) (*body[Accep
 	if err := s.Store.SetOutboxStatus(ctx, m.ID, in.Body.Status); err != nil {
 		return nil, err
 	}
-	id := newID("dlv_")
-	_, err = s.tell(ctx, sessionOf(&m), id, said{event: campaign.Event{Kind: campaign.EventDelivery, Delivery: in.Body.Status}})
-	return accepted(id), err
+	e := store.ProviderEvent{
+		Provider: "outbox", Key: newID("dlv_"), Kind: store.ReportStatus, Status: in.Body.Status, Reason: in.Body.Reason, Channel: m.Channel,
+		CorrelationKey: m.CorrelationKey, Address: m.To,
+	}
+	switch e.Status {
+	case campaign.ReportBounced:
+		e.Suppress = "bounced"
+	case campaign.ReportOptOut:
+		e.Suppress = "opt_out"
+	}
+	told, err := s.Store.CommitReports(ctx, []store.ProviderEvent{e}, s.now())
+	if err != nil {
+		return nil, err
+	}
+	for i := range told {
+		s.deliver(ctx, told[i])
+	}
+	return accepted(e.Key), nil
 }

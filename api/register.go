@@ -24,6 +24,8 @@ func (s *Server) register() {
 	s.integrations(g)
 	s.channelsInfo(g)
 	s.outbox(g)
+	s.webhooks(g)
+	s.unsubscribing(g)
 	s.jobs(g)
 	s.settings(g)
 	s.suppressions(g)

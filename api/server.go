@@ -36,6 +36,7 @@ type Store interface {
 	store.Imports
 	store.Sessions
 	store.Ledger
+	store.Reports
 	store.Agents
 	store.Office
 	Ping(ctx context.Context) error
@@ -71,6 +72,8 @@ type Server struct {
 	metrics *metrics
 	ids     map[string]bool // operation ids in use
 	touched sync.Map        // id of a key to when its use was last written
+	hooks   *hooks
+	courier *courier
 }
 
 // New makes the server with every route.
@@ -101,6 +104,8 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{Deps: d, echo: echo.New(), ids: map[string]bool{}}
 	s.metrics = newMetrics(s)
+	s.courier = newCourier(s)
+	s.hooks = newHooks(s)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.IPExtractor = echo.ExtractIPDirect()
 	s.echo.HTTPErrorHandler = s.answer
@@ -108,6 +113,10 @@ func New(d Deps) (*Server, error) {
 	s.register()
 	return s, nil
 }
+
+// Close waits for what is told to workflows behind the requests that brought it.
+// Call it once no request is served any more; what it leaves, the relay finds.
+func (s *Server) Close() { s.courier.close() }
 
 // Handler serves the API and, on every path that is not the API's, the console.
 func (s *Server) Handler() http.Handler {

@@ -132,6 +132,10 @@ func TestOutboxAnswersAsTheContact(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
+	_, _, err := f.store.ClaimSend(t.Context(), store.Send{
+		ID: one.ID + "-1", ContactID: one.ID, CampaignID: c.ID, CommunicationID: one.ID + "-1", Channel: campaign.Email, CorrelationKey: "key-", CreatedAt: time.Now(),
+	}, nil, nil)
+	require.NoError(t, err)
 	require.Len(t, f.get("/v1/outbox?contact_id="+one.ID).is(http.StatusOK).at("items"), 2)
 	f.post("/v1/outbox/ob_chat/reply", `{"content":"Yes?"}`).is(http.StatusAccepted)
 	f.post("/v1/outbox/ob_notice/reply", `{"content":"No."}`).is(http.StatusAccepted)

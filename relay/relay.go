@@ -32,6 +32,7 @@ type Inbox interface {
 	SettleRow(ctx context.Context, importID string, s store.Settlement) error
 	MarkUnmatched(ctx context.Context, id, reason string) error
 	ContactByID(ctx context.Context, id string) (campaign.Contact, error)
+	HearEvent(ctx context.Context, id, contactID string, hear func(*campaign.Contact) []campaign.Decision) error
 }
 
 // Relay carries inbox events to workflows.
@@ -74,8 +75,9 @@ func Input(c *campaign.Contact) workflows.ContactInput {
 }
 
 // Deliver signals one event to its contact. Rows of imports and stops start a
-// workflow where none runs, and wake one that waits for its first date; any
-// other event of a contact without a workflow is put with the unmatched ones.
+// workflow where none runs, and wake one that waits for its first date; what a
+// provider reports of a contact without a workflow goes on its timeline; any
+// other event is put with the unmatched ones.
 // The event stays untaken until the workflow has recorded it.
 func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 	var event campaign.Event
@@ -103,6 +105,9 @@ func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 		err = r.Temporal.SignalWorkflow(ctx, id, "", name, event)
 	}
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		if event.Kind == campaign.EventDelivery {
+			return r.heard(ctx, &e, &event)
+		}
 		if event.Kind == campaign.EventMessage {
 			return r.Inbox.MarkUnmatched(ctx, e.ID, "the contact is "+string(c.Status)+" and has no workflow")
 		}
@@ -112,6 +117,18 @@ func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 		return fmt.Errorf("signal event %s: %w", e.ID, err)
 	}
 	return nil
+}
+
+// heard puts a report on the timeline of a contact that no workflow runs. Where
+// one should run and does not, the event waits for it.
+func (r *Relay) heard(ctx context.Context, e *store.InboxEvent, event *campaign.Event) error {
+	err := r.Inbox.HearEvent(ctx, e.ID, e.ContactID, func(c *campaign.Contact) []campaign.Decision {
+		return campaign.Heard(c, event, time.Now().UTC().Truncate(time.Microsecond))
+	})
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func starts(k campaign.EventKind) bool {

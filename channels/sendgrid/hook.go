@@ -1,17 +1,12 @@
-// Package sendgrid speaks with Twilio SendGrid: it reads its event webhook.
-// It imports packages channels and campaign.
 package sendgrid
 
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -36,34 +31,17 @@ type hook struct {
 	key *ecdsa.PublicKey
 }
 
-// OpenHook makes the receiver of an integration's events.
-func OpenHook(i campaign.Integration) (channels.Hook, error) {
+// OpenHook implements [channels.HookProvider].
+func (Provider) OpenHook(i campaign.Integration, _ channels.Deps) (channels.Hook, error) {
 	text := i.Settings["event_public_key"]
 	if text == "" {
 		return nil, channels.Fail(channels.Config, "no_event_key", "settings.event_public_key is missing: copy it from SendGrid's settings of the event webhook")
 	}
-	key, err := publicKey(text)
+	key, err := channels.ParsePublicKey(text)
 	if err != nil {
 		return nil, channels.Fail(channels.Config, "bad_event_key", "settings.event_public_key: %v", err)
 	}
 	return &hook{key: key}, nil
-}
-
-// publicKey reads a key as SendGrid shows it: base64 of a P-256 key in PKIX form.
-func publicKey(text string) (*ecdsa.PublicKey, error) {
-	der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		return nil, errors.New("it is not base64")
-	}
-	parsed, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return nil, errors.New("it is not a public key")
-	}
-	key, ok := parsed.(*ecdsa.PublicKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return nil, errors.New("it is not an ECDSA key of the curve P-256")
-	}
-	return key, nil
 }
 
 // Limit implements [channels.Hook].
@@ -98,26 +76,26 @@ func verify(key *ecdsa.PublicKey, timestamp, signature string, body []byte) bool
 // event is the part of an event we read; fields of the wrong type are left empty,
 // for our own arguments stand beside SendGrid's and anybody may add some.
 type event struct {
-	Event          text   `json:"event"`
-	Email          text   `json:"email"`
+	Event          word   `json:"event"`
+	Email          word   `json:"email"`
 	Timestamp      number `json:"timestamp"`
-	EventID        text   `json:"sg_event_id"`
-	MessageID      text   `json:"sg_message_id"`
-	CorrelationKey text   `json:"correlation_key"`
-	Type           text   `json:"type"` // of a bounce: bounce or blocked
-	Reason         text   `json:"reason"`
-	Response       text   `json:"response"`
-	Status         text   `json:"status"`
+	EventID        word   `json:"sg_event_id"`
+	MessageID      word   `json:"sg_message_id"`
+	CorrelationKey word   `json:"correlation_key"`
+	Type           word   `json:"type"` // of a bounce: bounce or blocked
+	Reason         word   `json:"reason"`
+	Response       word   `json:"response"`
+	Status         word   `json:"status"`
 	MachineOpen    flag   `json:"sg_machine_open"`
 }
 
-type text string
+type word string
 
 // UnmarshalJSON takes a string or nothing.
-func (t *text) UnmarshalJSON(b []byte) error {
+func (t *word) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) == nil {
-		*t = text(s)
+		*t = word(s)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
-// Package sendgrid sends e-mail through Twilio SendGrid's Mail Send API, v3.
-// It imports packages channels and campaign, and of SendGrid's library what
-// builds a request: its clients share state and wait inside the process.
+// Package sendgrid sends e-mail through Twilio SendGrid's Mail Send API, v3, and
+// reads its Event Webhook. It imports packages channels and campaign, and of
+// SendGrid's library what builds a request: its clients share state and wait
+// inside the process.
 package sendgrid
 
 import (

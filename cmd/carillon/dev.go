@@ -62,12 +62,17 @@ func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
 	if err := s.store.Migrate(ctx); err != nil {
 		return err
 	}
+	l, url, err := s.bind(ctx, d.Listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	w := s.worker()
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
 	defer w.Stop()
-	h, url, err := s.listen(ctx, d.Listen, d.AdminKey, ui, false)
+	h, err := s.serve(l, d.AdminKey, ui, false)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,11 @@ func (a *apiCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer s.close()
-	h, url, err := s.listen(ctx, a.Listen, a.AdminKey, a.TemporalUI, a.AdminKey != "")
+	l, url, err := s.bind(ctx, a.Listen)
+	if err != nil {
+		return err
+	}
+	h, err := s.serve(l, a.AdminKey, a.TemporalUI, a.AdminKey != "")
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type service struct {
 	http      *http.Client      // for providers
 	dial      channels.DialFunc // the same
 	pool      *strategies.Pool
+	api       *api.Server // once it is served
 }
 
 // open opens the store and the strategy pool and dials Temporal.
@@ -72,6 +73,9 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 }
 
 func (s *service) close() {
+	if s.api != nil {
+		s.api.Close()
+	}
 	if s.temporal != nil {
 		s.temporal.Close()
 	}
@@ -89,38 +93,44 @@ func (s *service) worker() *worker.Worker {
 	return worker.New(s.temporal, worker.Options{
 		Activities: &activities.Activities{
 			Store: s.store, Runner: s.pool, Channels: s.registry, Agents: s.agents, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
-			HTTP: s.http, Dial: s.dial, Mode: s.Mode, Now: time.Now, Log: s.log,
+			HTTP: s.http, Dial: s.dial, Mode: s.Mode, Now: time.Now, Log: s.log, PublicURL: s.PublicURL,
 		},
 		Log: s.log,
 	})
 }
 
-// listen serves the API on the address and returns where it is reached.
-func (s *service) listen(ctx context.Context, address, adminKey, ui string, requireKeys bool) (*http.Server, string, error) {
+// bind takes the API's address and returns where it is reached; nothing is
+// served yet. Without --public-url that is what people outside are given.
+func (s *service) bind(ctx context.Context, address string) (net.Listener, string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, "", fmt.Errorf("listen on %s (--listen): %w", address, err)
 	}
 	url := "http://" + l.Addr().String()
-	public := s.PublicURL
-	if public == "" {
-		public = url
+	if s.PublicURL == "" {
+		s.PublicURL = url
 	}
+	return l, url, nil
+}
+
+// serve serves the API.
+func (s *service) serve(l net.Listener, adminKey, ui string, requireKeys bool) (*http.Server, error) {
 	server, err := api.New(api.Deps{
 		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Agents: s.agents, Renderer: s.renderer,
-		Mode: s.Mode, PublicURL: public, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
+		Mode: s.Mode, PublicURL: s.PublicURL, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
 		Namespace: s.namespace, HTTP: s.http, Dial: s.dial,
 	})
 	if err != nil {
-		return nil, "", errors.Join(err, l.Close())
+		return nil, errors.Join(err, l.Close())
 	}
+	s.api = server
 	h := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() {
 		if err := h.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the API ended", "error", err)
 		}
 	}()
-	return h, url, nil
+	return h, nil
 }
 
 // temporalOptions reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS and keys
