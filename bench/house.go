@@ -24,6 +24,7 @@ type house struct {
 	l                        *lab
 	temporal, worker, server *process
 	dir, hostPort, api       string
+	storeAddress             string
 	db                       *sql.DB // the store, only to read
 	client                   client.Client
 	ends                     []func()
@@ -63,6 +64,7 @@ func (l *lab) newHouse(ctx context.Context, postgres bool) (h *house, err error)
 		}
 		driver, dsn = "pgx", address
 	}
+	h.storeAddress = address
 	env := environ("CARILLON_ADMIN_KEY="+adminKey, "CARILLON_LOG_LEVEL=error", "CARILLON_SANDBOX=best-effort", "CARILLON_SECRET_KEY=a text that is long enough",
 		"CARILLON_DATABASE_URL="+address, "TEMPORAL_ADDRESS="+h.hostPort)
 	migrated, err := launchToEnd(ctx, env, l.binary, "migrate", "--temporal")

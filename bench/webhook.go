@@ -1,7 +1,160 @@
 package main
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
 
-func webhook(_ context.Context, _ *lab) (result, error) {
-	return result{measured: "no webhooks on this build", verdict: notRun}, nil
+	"carillon/campaign"
+	"carillon/channels/sendgrid/sendgridtest"
+	"carillon/store"
+)
+
+// webhookCallers is how many requests a provider has under way at once.
+const webhookCallers = 48
+
+// webhook posts signed events of messages in the ledger, one event a request, each of another message, and times every
+// answer: it comes after the commit. The caller runs on the same machine, and what the events tell contacts is written
+// meanwhile. SQLite decides the verdict; PostgreSQL, if there is one, is shown beside it.
+func webhook(ctx context.Context, l *lab) (result, error) {
+	n := l.size(8000, 500)
+	rate, late, err := l.webhooks(ctx, n, false)
+	if err != nil {
+		return result{}, err
+	}
+	beside := "no PostgreSQL"
+	if _, err := l.pg(); err == nil {
+		rate, late, err := l.webhooks(ctx, n, true)
+		if err != nil {
+			return result{}, err
+		}
+		beside = fmt.Sprintf("PostgreSQL %.0f/s, p99 %.0f ms", rate, quantile(late, 0.99))
+	}
+	p99 := quantile(late, 0.99)
+	return judged(rate >= 2000 && p99 < 50, fmt.Sprintf("n = %d, %d at once, p50 %.0f, max %.0f ms; %s", n, webhookCallers, median(late), quantile(late, 1), beside),
+		"%.0f/s, p99 %.0f ms", rate, p99), nil
+}
+
+// webhooks returns requests a second and the milliseconds of each.
+func (l *lab) webhooks(ctx context.Context, n int, postgres bool) (float64, []float64, error) {
+	h, err := l.newHouse(ctx, postgres)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer h.close()
+	signer := sendgridtest.NewSigner()
+	created, err := h.call(ctx, http.MethodPost, "/v1/integrations", doc{
+		"name": "mail", "provider": "sendgrid", "settings": doc{"from_email": "a@example.com", "event_public_key": signer.PublicKey}, "secrets": doc{"api_key": "SG.x"},
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	id := created["id"].(string)
+	if err := h.fillLedger(ctx, id, n); err != nil {
+		return 0, nil, err
+	}
+	requests := make([]*http.Request, n)
+	for i := range requests {
+		body, err := json.Marshal([]doc{{
+			"event": "delivered", "sg_event_id": fmt.Sprintf("event-%d", i), "sg_message_id": "pm.filter0001", "email": "ann@example.com",
+			"timestamp": time.Now().Unix(), "correlation_key": fmt.Sprintf("ct_bench-%d", i), "response": "250 OK", "category": []string{"campaign"},
+		}})
+		if err != nil {
+			return 0, nil, err
+		}
+		if requests[i], err = http.NewRequestWithContext(ctx, http.MethodPost, h.api+"/hooks/sendgrid/"+id+"/events", bytes.NewReader(body)); err != nil {
+			return 0, nil, err
+		}
+		signer.Sign(requests[i].Header, body, time.Now())
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: webhookCallers}}
+	defer client.CloseIdleConnections()
+	late, failed := make([]float64, n), make([]error, webhookCallers)
+	began := time.Now()
+	var all sync.WaitGroup
+	for c := range webhookCallers {
+		all.Go(func() {
+			for i := c; i < n && failed[c] == nil; i += webhookCallers {
+				at := time.Now()
+				failed[c] = post(client, requests[i])
+				late[i] = float64(time.Since(at).Microseconds()) / 1000
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(began)
+	for _, err := range failed {
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+	kept, err := h.number(ctx, `select count(*) from provider_events where send_id <> ''`)
+	if err == nil && kept != n {
+		err = fmt.Errorf("%d events of %d were kept and matched", kept, n)
+	}
+	return float64(n) / took.Seconds(), late, err
+}
+
+func post(client *http.Client, r *http.Request) error {
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("a webhook was answered %s", resp.Status)
+	}
+	return err
+}
+
+// fillLedger writes n messages of contacts that have ended into the ledger.
+func (h *house) fillLedger(ctx context.Context, integrationID string, n int) error {
+	s, err := store.Open(ctx, h.storeAddress, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	now := time.Now()
+	if err := s.CreateCampaign(ctx, campaign.Campaign{ID: "cp_bench", Name: "Bench", Status: campaign.Running, Timezone: "UTC"}); err != nil {
+		return err
+	}
+	if err := s.CreateImport(ctx, campaign.Import{ID: "im_bench", CampaignID: "cp_bench", StartedAt: now}); err != nil {
+		return err
+	}
+	const chunk = 500
+	for first := 0; first < n; first += chunk {
+		w := store.ChunkWrite{ImportID: "im_bench", Chunk: first / chunk, Now: now}
+		if err := s.AddRows(ctx, w.ImportID, w.Chunk, nil); err != nil {
+			return err
+		}
+		for i := first; i < min(first+chunk, n); i++ {
+			c := campaign.Contact{
+				ID: fmt.Sprintf("ct_bench%d", i), CampaignID: "cp_bench", ObjectID: fmt.Sprint(i), ExternalID: fmt.Sprint(i), Name: "Ann", Email: "ann@example.com",
+				Status: campaign.ContactCompleted, Communications: []campaign.Communication{{
+					ID: fmt.Sprintf("ct_bench-%d", i), Name: "Mail", StageName: "Mail", StartDate: now, Status: campaign.StatusAt{Status: campaign.CommunicationCompleted, At: now},
+				}},
+			}
+			w.Contacts = append(w.Contacts, store.ContactWrite{Contact: c})
+		}
+		if _, err := s.CommitChunk(ctx, w); err != nil {
+			return err
+		}
+		for i := range w.Contacts {
+			c := &w.Contacts[i].Contact
+			id := c.Communications[0].ID
+			if _, _, err := s.ClaimSend(ctx, store.Send{
+				ID: id, ContactID: c.ID, CampaignID: c.CampaignID, CommunicationID: id, IntegrationID: integrationID, Channel: campaign.EmailNotification,
+				Address: c.Email, CorrelationKey: id, CreatedAt: now,
+			}, nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
