@@ -6,6 +6,7 @@ package agents
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,12 @@ type Field struct {
 	Hint     string `json:"hint,omitempty"`
 	Required bool   `json:"required"`
 	Secret   bool   `json:"secret,omitempty"`
+	Kind     string `json:"kind,omitempty"` // what is checked of it when the agent is saved; "" is nothing
 }
+
+// KindURL is the kind of a field that is the address of a server; see
+// [Registry.CheckURL].
+const KindURL = "url"
 
 // Description is a kind of agent about itself.
 type Description struct {
@@ -55,8 +61,11 @@ type Kind interface {
 
 // Deps is what a kind is given to work with.
 type Deps struct {
-	HTTP    *http.Client // with a time-out; nil for kinds that need none
+	// HTTP reaches what an operator may name. A kind bounds the time of its calls
+	// itself. nil for kinds that need none.
+	HTTP    *http.Client
 	Secrets map[string]campaign.Secret
+	Log     *slog.Logger // nil logs nothing
 }
 
 // Templates writes the texts of agents that are Liquid; [*channels.Renderer]
@@ -125,7 +134,13 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // Registry is the kinds of this build. It is made once, by package agents/all,
 // and safe for concurrent use.
-type Registry struct{ kinds []Kind }
+type Registry struct {
+	kinds []Kind
+	// CheckURL says what is wrong with an address that an operator enters, "" if
+	// nothing is; nil checks no more than the kind does. It is set by the wiring,
+	// before the registry is used.
+	CheckURL func(address string) string
+}
 
 // NewRegistry makes a registry.
 func NewRegistry(kinds ...Kind) *Registry { return &Registry{kinds: kinds} }
@@ -187,7 +202,28 @@ func (r *Registry) Validate(a *campaign.Agent) error {
 	case !ok:
 		return r.unknown(a.Kind)
 	}
-	return both(own, k.Validate(a))
+	return both(own, both(k.Validate(a), r.addresses(k, a)))
+}
+
+// addresses reports settings that name a server nobody may be asked to reach.
+func (r *Registry) addresses(k Kind, a *campaign.Agent) error {
+	var found []campaign.FieldError
+	for _, f := range k.Describe().Settings {
+		if v := a.Settings[f.Name]; f.Kind == KindURL && v != "" && r.CheckURL != nil {
+			if problem := r.CheckURL(v); problem != "" {
+				found = append(found, campaign.FieldError{Field: "settings." + f.Name, Message: problem})
+			}
+		}
+	}
+	return Broken(found)
+}
+
+// Broken is the error of an agent that breaks rules; nil if it breaks none.
+func Broken(found []campaign.FieldError) error {
+	if len(found) == 0 {
+		return nil
+	}
+	return &campaign.Error{Code: campaign.CodeInvalid, Message: "the agent is not valid", Fields: found}
 }
 
 // both is one error of the fields that two checks found.
