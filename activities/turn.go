@@ -11,6 +11,7 @@ import (
 
 	"carillon/agents"
 	"carillon/campaign"
+	"carillon/channels"
 	"carillon/store"
 	"carillon/workflows"
 )
@@ -120,7 +121,10 @@ func (a *Activities) speak(ctx context.Context, agent campaign.Agent, id string,
 	if m := t.Contact.Communication(s.CommunicationID); m != nil {
 		t.Communication = *m
 	}
-	var d agents.Deps
+	d := agents.Deps{HTTP: a.HTTP, Log: a.Log}
+	if d.HTTP == nil {
+		d.HTTP = channels.NewHTTPClient(false)
+	}
 	if d.Secrets, err = a.Store.AgentSecrets(ctx, agent.ID); err != nil {
 		return agents.Answer{}, err
 	}
@@ -130,7 +134,11 @@ func (a *Activities) speak(ctx context.Context, agent campaign.Agent, id string,
 	} else if err != nil {
 		return agents.Answer{}, err
 	}
-	return speaker.Speak(ctx, t)
+	answer, err := speaker.Speak(ctx, t)
+	if errors.Is(err, channels.ErrPrivate) { // no later attempt is let through either
+		err = &agents.Failure{Permanent: true, Err: err}
+	}
+	return answer, err
 }
 
 // maxTurnResults bounds what one turn may find out, as a result over REST is.

@@ -11,7 +11,9 @@ import (
 
 	"carillon/activities"
 	"carillon/agents"
+	"carillon/agents/webhook"
 	"carillon/campaign"
+	"carillon/channels"
 	"carillon/workflows"
 )
 
@@ -199,4 +201,20 @@ func TestAFallbackIsTakenWhenTheProviderRefuses(t *testing.T) {
 	d.Mode = activities.ModeLive
 	v = gate("default")
 	require.Equal(t, workflows.QueueSendPrefix+"in", v.Queue)
+}
+
+func TestAnAgentAtAPrivateAddressIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	d, _, in := parlour(t)
+	d.Agents, d.HTTP = agents.NewRegistry(webhook.Kind{}), channels.NewHTTPClient(false)
+	_, err := d.store.UpdateAgent(t.Context(), "ag", func(a *campaign.Agent) error {
+		a.Kind, a.Settings = campaign.AgentWebhook, map[string]string{"url": "http://127.0.0.1:1/turns"}
+		return nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, d.store.SetAgentSecrets(t.Context(), "ag", map[string]campaign.Secret{"signing_key": "a key"}))
+	in.Local = false
+	out, err := takeTurn(d, in)
+	require.NoError(t, err)
+	require.Contains(t, out.Error, "connect to 127.0.0.1: a private address")
 }

@@ -7,6 +7,7 @@ import (
 
 	"carillon/agents"
 	"carillon/agents/all"
+	"carillon/agents/external"
 	"carillon/campaign"
 	"carillon/channels"
 )
@@ -19,13 +20,22 @@ func TestValidate(t *testing.T) {
 		want  string
 	}{
 		{"an external agent needs nothing but a name", campaign.Agent{Name: "a", Kind: campaign.AgentExternal}, ""},
-		{"a kind of a later build", campaign.Agent{Name: "a", Kind: campaign.AgentOpenAI}, "cannot run an agent of kind openai; it can run: scripted, external"},
+		{"an address that may not be reached", webhook("https://10.0.0.1/turns"), "settings.url: private"},
+		{"an address that is none", webhook("turns"), "settings.url: \"turns\" is not an address"},
+		{"a good address", webhook("https://bot.example.com/turns"), ""},
 		{"no kind at all", campaign.Agent{Name: "a", Kind: "oracle"}, "kind:"},
 		{"no name", campaign.Agent{Kind: campaign.AgentExternal}, "name:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := all.New(channels.NewRenderer()).Validate(&tc.agent)
+			r := all.New(channels.NewRenderer())
+			r.CheckURL = func(address string) string {
+				if address == "https://10.0.0.1/turns" {
+					return "private"
+				}
+				return ""
+			}
+			err := r.Validate(&tc.agent)
 			if tc.want == "" {
 				require.NoError(t, err)
 				return
@@ -34,6 +44,17 @@ func TestValidate(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+func webhook(url string) campaign.Agent {
+	return campaign.Agent{Name: "a", Kind: campaign.AgentWebhook, Settings: map[string]string{"url": url}, SecretNames: []string{"signing_key"}}
+}
+
+func TestAKindOfALaterBuild(t *testing.T) {
+	t.Parallel()
+	err := agents.NewRegistry(external.Kind{}).Validate(&campaign.Agent{Name: "a", Kind: campaign.AgentOpenAI})
+	require.Equal(t, campaign.CodeInvalid, campaign.CodeOf(err))
+	require.ErrorContains(t, err, "cannot run an agent of kind openai; it can run: external")
 }
 
 func TestKindsDescribeThemselves(t *testing.T) {

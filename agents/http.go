@@ -61,9 +61,9 @@ func Unreached(ctx context.Context, who string, err error) error {
 		err = e.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &Failure{Err: fmt.Errorf("%s did not answer in time; it is asked again", who)}
+		return &Failure{Err: fmt.Errorf("%s did not answer in time", who)}
 	}
-	return &Failure{Err: fmt.Errorf("%s cannot be reached; it is asked again: %w", who, err)}
+	return &Failure{Err: fmt.Errorf("%s cannot be reached: %w", who, err)}
 }
 
 // Again reports whether an answer with the status says that the same request may

@@ -8,6 +8,7 @@ import (
 
 	"carillon/agents"
 	"carillon/campaign"
+	"carillon/channels"
 )
 
 // AgentTry is a conversation on trial, and where the agent is in it.
@@ -59,7 +60,7 @@ func (s *Server) tryAgent(ctx context.Context, in *agentTryInput) (*body[AgentTr
 	if err != nil {
 		return nil, err
 	}
-	var d agents.Deps
+	d := agents.Deps{HTTP: s.HTTP, Log: s.Log}
 	if d.Secrets, err = s.Store.AgentSecrets(ctx, a.ID); err != nil {
 		return nil, keyless(err)
 	}
@@ -71,6 +72,9 @@ func (s *Server) tryAgent(ctx context.Context, in *agentTryInput) (*body[AgentTr
 	}
 	if err == nil {
 		answer, err = speaker.Speak(ctx, *turn)
+	}
+	if errors.Is(err, channels.ErrPrivate) {
+		err = &agents.Failure{Permanent: true, Err: err}
 	}
 	out := &AgentTried{
 		Content: answer.Content, State: or(answer.State, turn.Session.State), Results: answer.Results,

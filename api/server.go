@@ -99,6 +99,9 @@ func New(d Deps) (*Server, error) {
 	if d.Agents == nil {
 		d.Agents = agents.NewRegistry()
 	}
+	if d.HTTP == nil {
+		d.HTTP = channels.NewHTTPClient(false)
+	}
 	if d.Mode == "" {
 		d.Mode = ModeOutbox
 	}

@@ -36,7 +36,7 @@ func (s *Server) sessions(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
 		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
 	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
-		describe("An external agent's answer: it is sent to the contact and runs agent_answer. 409 on a closed session."))
+		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session."))
 	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
 		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
 }
@@ -208,7 +208,8 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 	return accepted(id), nil
 }
 
-// speaksByItself refuses answers in the name of an agent that makes its own.
+// speaksByItself refuses answers in the name of an agent that makes its own. A
+// webhook agent may answer later than in the turn.
 func (s *Server) speaksByItself(ctx context.Context, sess *campaign.Session) error {
 	if sess.AgentID == "" {
 		return nil
@@ -217,7 +218,7 @@ func (s *Server) speaksByItself(ctx context.Context, sess *campaign.Session) err
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err == nil && a.Kind != campaign.AgentExternal {
+	if err == nil && a.Kind != campaign.AgentExternal && a.Kind != campaign.AgentWebhook {
 		return campaign.Errorf(campaign.CodeConflict, "the agent %s is of kind %s and answers by itself; a person hands the session off and replies", a.Name, a.Kind)
 	}
 	return err

@@ -149,3 +149,17 @@ func TestOutboxAnswersAsTheContact(t *testing.T) {
 	require.Contains(t, string(events[2].Payload), `"delivery":"bounced"`)
 	f.post("/v1/outbox/ob_none/reply", `{"content":"x"}`).problem(http.StatusNotFound, "")
 }
+
+func TestAnswersOfAgentsThatSpeakByThemselves(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, frontStore(t))
+	c := f.addCampaign(campaign.Draft)
+	for kind, want := range map[campaign.AgentKind]int{
+		campaign.AgentExternal: http.StatusAccepted, campaign.AgentWebhook: http.StatusAccepted, // it said 202 in its turn
+		campaign.AgentScripted: http.StatusConflict, campaign.AgentOpenAI: http.StatusConflict,
+	} {
+		agent := f.addAgent(kind)
+		at := "/v1/sessions/" + f.addSession(f.addContact(c, string(kind)), func(s *campaign.Session) { s.AgentID = agent })
+		f.post(at+"/answers", `{"content":"It is Anna."}`).is(want)
+	}
+}

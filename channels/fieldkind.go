@@ -32,7 +32,7 @@ func (f *Field) check(v string, allowPrivate bool) string {
 	}
 	switch f.Kind {
 	case KindURL:
-		return checkURL(v, allowPrivate)
+		return CheckURL(v, allowPrivate)
 	case KindHost:
 		return checkHost(v, allowPrivate)
 	case KindPort:
@@ -57,7 +57,9 @@ func (f *Field) check(v string, allowPrivate bool) string {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?$`)
 
-func checkURL(v string, allowPrivate bool) string {
+// CheckURL says what is wrong with an address that an operator enters, "" if
+// nothing is: it must be of a public server and https, unless allowPrivate is set.
+func CheckURL(v string, allowPrivate bool) string {
 	u, err := url.Parse(v)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return fmt.Sprintf("%q is not an address such as https://api.example.com", v)

@@ -6,12 +6,14 @@ import (
 	"carillon/agents"
 	"carillon/agents/external"
 	"carillon/agents/scripted"
+	"carillon/agents/webhook"
 )
 
-// New makes the registry of every kind; texts writes what scripted agents say.
+// New makes the registry of every kind; texts writes what agents say or are told.
 func New(texts agents.Templates) *agents.Registry {
 	return agents.NewRegistry(
 		scripted.New(texts),
+		webhook.Kind{},
 		external.Kind{},
 	)
 }

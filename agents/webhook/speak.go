@@ -95,7 +95,7 @@ func (s *speaker) take(resp *http.Response, raw []byte) (agents.Answer, error) {
 	case agents.Again(status):
 		return agents.Answer{}, &agents.Failure{
 			RetryAfter: agents.RetryAfter(resp.Header, time.Now()),
-			Err:        fmt.Errorf("%s answers %s; it is asked again", s.who(), name(status)),
+			Err:        fmt.Errorf("%s answers %s", s.who(), name(status)),
 		}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return agents.Answer{}, broken("%s refuses the turn with %s: check that both have the same signing_key", s.who(), name(status))

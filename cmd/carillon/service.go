@@ -59,6 +59,7 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	}
 	s.registry, s.agents = all.New(outboxStore{s.store}), allagents.New(s.renderer)
 	s.registry.AllowPrivate = c.Private
+	s.agents.CheckURL = func(address string) string { return channels.CheckURL(address, c.Private) }
 	s.http, s.dial = channels.NewHTTPClient(c.Private), channels.NewDialer(c.Private).DialContext
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
