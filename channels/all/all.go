@@ -7,6 +7,7 @@ import (
 	"carillon/channels/human"
 	"carillon/channels/outbox"
 	"carillon/channels/sendgrid"
+	"carillon/channels/smtp"
 )
 
 // New makes the registry of every provider; box keeps what leaves through the outbox.
@@ -15,5 +16,6 @@ func New(box outbox.Box) *channels.Registry {
 		outbox.New(box),
 		human.Provider{},
 		sendgrid.Provider{},
+		smtp.Provider{},
 	)
 }

@@ -30,7 +30,7 @@ func TestEveryChannelIsDescribed(t *testing.T) {
 		want := []string{"outbox"}
 		switch ch {
 		case campaign.EmailNotification, campaign.Email:
-			want = []string{"outbox", "sendgrid"}
+			want = []string{"outbox", "sendgrid", "smtp"}
 		case campaign.Human:
 			want = []string{"human"}
 		case campaign.NoCommunication:

@@ -1,0 +1,229 @@
+// Package smtptest is a mail server for tests, which keeps what it accepts and
+// misbehaves to order.
+package smtptest
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/mail"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// Options say what server it is.
+type Options struct {
+	User, Password string // none: it asks for no password
+	TLS            *tls.Config
+	Implicit       bool // TLS from the first byte, else STARTTLS if there is TLS
+}
+
+// Fault is what goes wrong with one message, at the command it names.
+type Fault struct {
+	At       string // mail, rcpt, data (the end of the message), or cut (its middle, where the connection ends)
+	Code     int    // answered
+	Enhanced [3]int
+	Text     string
+	Drop     bool // the connection ends instead of an answer; at data the message was taken
+	Hold     bool // no answer comes until the client gives up
+}
+
+// Message is one that was accepted.
+type Message struct {
+	From string
+	To   []string
+	Raw  []byte
+}
+
+// Parsed returns the message read.
+func (m *Message) Parsed(t testing.TB) *mail.Message {
+	t.Helper()
+	parsed, err := mail.ReadMessage(bytes.NewReader(m.Raw))
+	if err != nil {
+		t.Fatalf("read the message: %v", err)
+	}
+	return parsed
+}
+
+// Server is the fake.
+type Server struct {
+	Host, Port string
+	o          Options
+	done       chan struct{}
+
+	mu          sync.Mutex
+	faults      []Fault
+	accepted    []Message
+	connections int
+}
+
+// New starts a server; it ends with the test.
+func New(t testing.TB, o Options) *Server {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{o: o, done: make(chan struct{})}
+	if s.Host, s.Port, err = net.SplitHostPort(l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if o.Implicit {
+		l = tls.NewListener(l, o.TLS)
+	}
+	srv := smtp.NewServer(smtp.BackendFunc(s.open))
+	srv.Domain, srv.MaxMessageBytes, srv.AllowInsecureAuth, srv.ErrorLog = "fake.example", 32<<20, o.TLS == nil, log.New(io.Discard, "", 0)
+	if !o.Implicit {
+		srv.TLSConfig = o.TLS
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = srv.Serve(l) // ends with Close
+	}()
+	t.Cleanup(func() {
+		close(s.done)
+		_ = srv.Close()
+		<-ended
+	})
+	return s
+}
+
+// Fail orders faults for the next messages, one each.
+func (s *Server) Fail(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, faults...)
+}
+
+// Accepted returns the messages that were accepted, in order.
+func (s *Server) Accepted() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.accepted)
+}
+
+// Connections counts the connections that came.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connections
+}
+
+func (s *Server) open(c *smtp.Conn) (smtp.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connections++
+	return &session{s: s, conn: c}, nil
+}
+
+// session is one connection.
+type session struct {
+	s    *Server
+	conn *smtp.Conn
+	user bool
+	m    Message
+}
+
+// AuthMechanisms implements [smtp.AuthSession].
+func (c *session) AuthMechanisms() []string {
+	if c.s.o.User == "" {
+		return nil
+	}
+	return []string{sasl.Plain}
+}
+
+// Auth implements [smtp.AuthSession].
+func (c *session) Auth(mech string) (sasl.Server, error) {
+	check := func(user, password string) error {
+		if user != c.s.o.User || password != c.s.o.Password {
+			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no, not " + user + " with " + password}
+		}
+		c.user = true
+		return nil
+	}
+	if mech != sasl.Plain {
+		return nil, smtp.ErrAuthUnknownMechanism
+	}
+	return sasl.NewPlainServer(func(_, user, password string) error { return check(user, password) }), nil
+}
+
+// Mail implements [smtp.Session].
+func (c *session) Mail(from string, _ *smtp.MailOptions) error {
+	if c.s.o.User != "" && !c.user {
+		return smtp.ErrAuthRequired
+	}
+	c.m = Message{From: from}
+	return c.fault("mail")
+}
+
+// Rcpt implements [smtp.Session].
+func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.m.To = append(c.m.To, to)
+	return c.fault("rcpt")
+}
+
+// Data implements [smtp.Session].
+func (c *session) Data(r io.Reader) error {
+	f := c.next("cut")
+	if f != nil { // in the middle of the message
+		_, _ = io.CopyN(io.Discard, r, 1)
+		return c.conn.Close()
+	}
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	c.m.Raw = raw
+	f = c.next("data")
+	if f == nil || f.Drop || f.Hold {
+		c.s.mu.Lock()
+		c.s.accepted = append(c.s.accepted, c.m)
+		c.s.mu.Unlock()
+	}
+	return c.apply(f)
+}
+
+// Reset implements [smtp.Session].
+func (c *session) Reset() { c.m = Message{} }
+
+// Logout implements [smtp.Session].
+func (c *session) Logout() error { return nil }
+
+func (c *session) fault(at string) error { return c.apply(c.next(at)) }
+
+func (c *session) next(at string) *Fault {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if len(c.s.faults) == 0 || c.s.faults[0].At != at {
+		return nil
+	}
+	f := c.s.faults[0]
+	c.s.faults = c.s.faults[1:]
+	return &f
+}
+
+func (c *session) apply(f *Fault) error {
+	switch {
+	case f == nil:
+		return nil
+	case f.Drop:
+		return errors.Join(c.conn.Close(), errors.New("dropped"))
+	case f.Hold:
+		<-c.s.done
+		return errors.New("held")
+	default:
+		code := smtp.EnhancedCode(f.Enhanced)
+		if f.Enhanced == [3]int{} {
+			code = smtp.NoEnhancedCode
+		}
+		return &smtp.SMTPError{Code: f.Code, EnhancedCode: code, Message: f.Text}
+	}
+}
