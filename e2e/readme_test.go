@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")
 
 // newcomer is `carillon dev` as somebody meets it who has only the documents: it
 // makes the key and keeps it.
@@ -78,6 +78,7 @@ func TestTheReadmesCommandsWork(t *testing.T) {
 	}
 }
 
+// The tutorial, then what goes wrong and agents, on the service it leaves behind.
 func TestTheTutorialsCommandsWork(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t)
@@ -94,5 +95,19 @@ func TestTheTutorialsCommandsWork(t *testing.T) {
 	require.Len(t, quotes, 2)
 	for _, quote := range quotes {
 		require.Contains(t, files, quote[1])
+	}
+
+	out = n.run(t, commands(t, "../docs/troubleshooting.md"))
+	for _, want := range []string{`"next_action"`, `"kind":"sent"`, `"counts":{`, "Your invoice, J", "line,field,value,reason", `"type":"aggregation"`, `"path":"current_stage"`} {
+		require.Contains(t, out, want)
+	}
+
+	script := commands(t, "../docs/agents.md")
+	for _, example := range regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindAllStringSubmatch(string(read(t, "../docs/agents.md")), -1) {
+		script += "curl -sS -H \"$key\" $host/agents --json @- <<'END'\n" + strings.Replace(example[1], "Anna", "Anna of the page", 1) + "END\n"
+	}
+	out = n.run(t, script)
+	for _, want := range []string{`, may we help?"`, `"Who are you?"`, `"name":"Anna of the page"`} {
+		require.Contains(t, out, want)
 	}
 }
