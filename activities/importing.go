@@ -205,7 +205,7 @@ func (c *chunk) run(ctx context.Context, wave []item) error {
 	if err != nil {
 		return fmt.Errorf("run data_load: %w", err)
 	}
-	hide := redactor(c.secrets)
+	hide := campaign.NewRedactor(c.secrets)
 	for i := range wave {
 		if e := results[i].Err; e != nil && !e.User() {
 			return fmt.Errorf("run data_load for line %d: %s", wave[i].line, hide.Replace(e.Error()))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +98,7 @@ func (a *Activities) RunStrategy(ctx context.Context, in workflows.StrategyInput
 			a.Log.Warn("slow strategy not marked", "strategy_id", strategy.ID, "error", err)
 		}
 	}
-	hide := redactor(secrets)
+	hide := campaign.NewRedactor(secrets)
 	if e := result.Err; e != nil && e.Transient() {
 		if in.Local {
 			return campaign.StrategyOutcome{}, temporal.NewNonRetryableApplicationError(hide.Replace(e.Error()), workflows.ErrTypeSlow, nil)
@@ -201,24 +200,6 @@ func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k c
 		record.Status, record.Error = "error", e
 	}
 	return out, record
-}
-
-// redactor replaces the values of secrets, as they are and as they look inside
-// a quoted text, the longest first. Shorter than four bytes would hit anything.
-func redactor(secrets map[string]campaign.Secret) *strings.Replacer {
-	quoted := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
-	var values []string
-	for _, v := range secrets {
-		if plain := v.Reveal(); len(plain) >= 4 {
-			values = append(values, plain, quoted.Replace(plain))
-		}
-	}
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(values))
-	for _, v := range values {
-		pairs = append(pairs, v, "[secret]")
-	}
-	return strings.NewReplacer(pairs...)
 }
 
 func filename(s *campaign.Strategy) string { return s.Name + ".py" }

@@ -108,11 +108,6 @@ func validateWords(p *problems, at string, words []string, bytes int) {
 	}
 }
 
-// Egress lists the hosts ("api.crm.example:443") strategies may call.
-type Egress struct {
-	Hosts []string `json:"hosts,omitempty"`
-}
-
 // Location returns the campaign's time zone.
 func (c *Campaign) Location() *time.Location {
 	if loc, err := time.LoadLocation(c.Timezone); err == nil {
@@ -142,6 +137,7 @@ func (c *Campaign) Validate() error {
 	validateFields(&p, c.Fields)
 	c.Rules.validate(&p)
 	c.Success.validate(&p)
+	c.Egress.validate(&p)
 	return p.err("campaign")
 }
 

@@ -71,12 +71,14 @@ func (r pythonRunner) Try(ctx context.Context, q api.TryRequest) (api.Trial, err
 	if err != nil {
 		return api.Trial{}, err
 	}
+	hide := campaign.NewRedactor(q.Secrets)
 	t := api.Trial{Contact: result.Contact}
 	for _, l := range result.Logs {
-		t.Logs = append(t.Logs, campaign.LogLine(l))
+		t.Logs = append(t.Logs, campaign.LogLine{Level: l.Level, Message: hide.Replace(l.Message)})
 	}
 	if result.Err != nil {
 		e := campaign.StrategyError(*result.Err)
+		e.Message, e.Traceback = hide.Replace(e.Message), hide.Replace(e.Traceback)
 		t.Error = &e
 	}
 	return t, nil
