@@ -17,6 +17,7 @@ func (w *worker) bury() {
 	_ = w.control.Close()
 	dump := w.dump.finish(200 * time.Millisecond)
 	said := w.output.finish(200 * time.Millisecond)
+	w.revoke()
 	w.pool.remove(w)
 
 	w.mu.Lock()
@@ -30,6 +31,9 @@ func (w *worker) bury() {
 			f.name = "Signal"
 		}
 		if line := lastLine(said); line != "" {
+			if w.hide != nil {
+				line = w.hide.Replace(line)
+			}
 			f.message += ": " + line
 		}
 	}

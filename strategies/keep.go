@@ -16,7 +16,7 @@ func (p *Pool) start(k key) {
 	p.goroutines.Add(1)
 	go func() {
 		defer p.goroutines.Done()
-		w, err := p.startWorker(k.network)
+		w, err := p.startWorker(k)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.starting[k]--; p.starting[k] == 0 {
@@ -50,7 +50,7 @@ func (p *Pool) refill() {
 	p.goroutines.Add(1)
 	go func() {
 		defer p.goroutines.Done()
-		w, err := p.startWorker(false)
+		w, err := p.startWorker(key{})
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sparing = false

@@ -24,10 +24,8 @@ type Options struct {
 	Sandbox Mode   // "" is Required
 	// Executable is a program that calls LaunchIfAsked first thing in main; "" is this one.
 	Executable string
-	// ProxyURL is handed to jobs with Network as HTTPS_PROXY; ProxyPort is the only TCP port they can reach. 0 denies
-	// every socket.
-	ProxyURL  string
-	ProxyPort int
+	// Egress is the way out for jobs with Network; nil denies every socket.
+	Egress Egress
 
 	MemoryBytes uint64        // of one worker; 0 is 512 MiB
 	ResultBytes int           // of one returned contact; 0 is 4 MiB
@@ -41,6 +39,15 @@ type Options struct {
 
 	// OnQuarantine hears of a version that was quarantined, with what it did last. It must not call the pool.
 	OnQuarantine func(campaignID string, s Source, last Error)
+}
+
+// Egress is a proxy on this machine that strategies go through. Package egress has one.
+type Egress interface {
+	// Port is the only TCP port a process can reach.
+	Port() int
+	// Admit returns the proxy's URL with credentials for one process that serves the campaign, and what takes them back.
+	// It is called for every process, and by many goroutines.
+	Admit(campaignID string) (proxyURL string, revoke func())
 }
 
 const (

@@ -67,7 +67,7 @@ func Open(o Options) (*Pool, error) {
 	}
 	p.goroutines.Add(1)
 	go p.spawn()
-	w, err := p.startWorker(false)
+	w, err := p.startWorker(key{})
 	if err != nil {
 		p.Close()
 		return nil, fmt.Errorf("open strategy pool: %w", err)

@@ -145,7 +145,9 @@ func readableByAll(path string) bool {
 func systemFiles() (read, execute []string) {
 	read = []string{
 		"/lib", "/usr/lib", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
-		"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/usr/share/ca-certificates", "/dev/null", "/dev/urandom",
+		"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+		"/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/pki/ca-trust/extracted", "/etc/crypto-policies",
+		"/dev/null", "/dev/urandom",
 	}
 	execute = []string{"/lib64", "/usr/lib64"}
 	for _, pattern := range []string{"/lib/ld-*", "/lib/*/ld-*", "/usr/lib/*/ld-*", "/usr/lib/ld-*"} {

@@ -66,7 +66,7 @@ func (p *Pool) RunBatch(ctx context.Context, j Job, calls []Call) ([]Result, err
 func (p *Pool) runFrame(ctx context.Context, j Job, l limits, calls []*pending, results []Result, alone bool) (lost []*pending, blamed bool, err error) {
 	alone = alone || p.blocks(j.Source.Key)
 	d := &dispatch{calls: calls, source: j.Source, exclusive: alone}
-	k := key{campaign: j.CampaignID, timezone: j.Timezone, network: j.Network && p.options.ProxyPort != 0}
+	k := key{campaign: j.CampaignID, timezone: j.Timezone, network: j.Network && p.options.Egress != nil}
 	w, err := p.acquire(ctx, k, alone)
 	if err != nil {
 		return nil, false, err

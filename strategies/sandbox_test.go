@@ -2,7 +2,6 @@ package strategies_test
 
 import (
 	"fmt"
-	"strconv"
 	"testing"
 	"time"
 
@@ -29,42 +28,65 @@ func TestTheSandboxCanBeLeftOut(t *testing.T) {
 	require.Contains(t, p.Status().String(), "UNSANDBOXED")
 }
 
+// door is a way out that leads nowhere: it only has a port.
+type door struct {
+	port    int
+	revoked chan string
+}
+
+func (d door) Port() int { return d.port }
+
+func (d door) Admit(campaignID string) (proxyURL string, revoke func()) {
+	return fmt.Sprintf("http://strategy:pass-of-%s@127.0.0.1:%d", campaignID, d.port), func() { d.revoked <- campaignID }
+}
+
 func TestNetworkGoesThroughTheOnePortOnly(t *testing.T) {
 	t.Parallel()
 	if !sandbox.Supported {
 		t.Skip("needs Linux")
 	}
-	allowed, other := listen(t), listen(t)
-	p := open(t, func(o *strategies.Options) {
-		o.ProxyPort, o.ProxyURL = allowed, fmt.Sprintf("http://127.0.0.1:%d", allowed)
-	})
+	way, other := door{port: listen(t), revoked: make(chan string, 10)}, listen(t)
+	p := open(t, func(o *strategies.Options) { o.Egress = way })
 	code := "import os, socket\n" + head + `    socket.create_connection(("127.0.0.1", int(contact.parameters["port"])), 2).close()
     contact.results["proxy"] = os.environ["HTTPS_PROXY"]
+    print(os.environ["HTTPS_PROXY"])
     return contact
 `
 	j := job(strategies.Aggregation, code)
-	try := func(port int) (decoded, *strategies.Error) {
-		d, r := run(t, p, j, call(fmt.Sprintf(`{"id":"ct_1","parameters":{"port":%d}}`, port)))
-		return d, r.Err
+	try := func(port int) (decoded, strategies.Result) {
+		return run(t, p, j, call(fmt.Sprintf(`{"id":"ct_1","parameters":{"port":%d}}`, port)))
 	}
-	_, e := try(allowed)
-	require.Equal(t, strategies.KindDenied, e.Kind, "not without the permission")
+	_, r := try(way.port)
+	require.Equal(t, strategies.KindDenied, r.Err.Kind, "not without the permission")
+	require.Contains(t, r.Err.Message, "set network to true on the strategy")
 	j.Network = true
-	d, e := try(allowed)
-	require.Nil(t, e)
-	require.Contains(t, d.Results["proxy"], strconv.Itoa(allowed))
-	_, e = try(other)
-	require.NotNil(t, e)
-	require.Equal(t, strategies.KindDenied, e.Kind)
+	d, r := try(way.port)
+	require.Nil(t, r.Err)
+	require.Equal(t, fmt.Sprintf("http://strategy:pass-of-cmp_1@127.0.0.1:%d", way.port), d.Results["proxy"])
+	require.Equal(t, fmt.Sprintf("http://strategy:[secret]@127.0.0.1:%d", way.port), r.Logs[0].Message, "the password is not shown")
+	_, r = try(other)
+	require.NotNil(t, r.Err)
+	require.Equal(t, strategies.KindDenied, r.Err.Kind)
+	require.Contains(t, r.Err.Message, "through the proxy in HTTPS_PROXY only")
 	for name, code := range map[string]string{
-		"datagrams": "import socket\n" + head + "    socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n",
-		"a server":  "import socket\n" + head + "    socket.create_server(('127.0.0.1', 0))\n",
-		"unix":      "import socket\n" + head + "    socket.socket(socket.AF_UNIX)\n",
+		"datagrams":          "    socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n",
+		"a server":           "    socket.create_server(('127.0.0.1', 0))\n",
+		"unix":               "    socket.socket(socket.AF_UNIX)\n",
+		"many paths":         "    socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n",
+		"streams of another": "    socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)\n",
+		"raw":                "    socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\n",
+		"a fast open":        fmt.Sprintf("    socket.socket().sendto(b'x', 0x20000000, ('127.0.0.1', %d))\n", other),
+		"a fast message":     fmt.Sprintf("    socket.socket().sendmsg([b'x'], [], 0x20000000, ('127.0.0.1', %d))\n", other),
+		"asyncio":            fmt.Sprintf("    import asyncio\n    await asyncio.open_connection('127.0.0.1', %d)\n", other),
+		"names":              "    socket.getaddrinfo('carillon.example', 443)\n",
+		"without the proxy":  fmt.Sprintf("    import urllib.request as u\n    u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:%d/')\n", other),
 	} {
-		_, r := run(t, p, with(j, code), call(contactJSON))
+		_, r := run(t, p, with(j, "import socket\n"+head+code), call(contactJSON))
 		require.NotNil(t, r.Err, name)
 		require.Equal(t, strategies.KindDenied, r.Err.Kind, name)
 	}
+	p.Close()
+	require.Equal(t, "cmp_1", <-way.revoked, "its credentials end with the process")
 }
 
 func TestAWorkerThatHoldsTooMuchIsEndedWithoutTheSandboxToo(t *testing.T) {

@@ -4,21 +4,36 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"carillon/campaign"
 	"carillon/strategies/sandbox"
 )
 
 const startTimeout = 15 * time.Second
 
-// startWorker starts a process and waits until it is ready for calls.
-func (p *Pool) startWorker(network bool) (*worker, error) {
+// startWorker starts a process and waits until it is ready for calls. Only one with network belongs to its key from
+// the start: its way out knows whom it serves.
+func (p *Pool) startWorker(k key) (_ *worker, err error) {
 	env := []string{"LANG=C.UTF-8", "PATH=/usr/bin:/bin", "HOME=/nonexistent", "TZ=UTC", "MALLOC_ARENA_MAX=2"}
-	if network {
+	revoke, hide := func() {}, (*strings.Replacer)(nil)
+	if k.network {
+		var proxy string
+		proxy, revoke = p.options.Egress.Admit(k.campaign)
+		defer func() {
+			if err != nil {
+				revoke()
+			}
+		}()
+		hide = hideProxy(proxy)
 		for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
-			env = append(env, name+"="+p.options.ProxyURL)
+			env = append(env, name+"="+proxy)
+		}
+		if file := os.Getenv(certFile); file != "" {
+			env = append(env, certFile+"="+file)
 		}
 	}
 	argv := []string{p.python.Executable, "-I", "-S", "-B", "-c", p.python.loader}
@@ -28,14 +43,14 @@ func (p *Pool) startWorker(network bool) (*worker, error) {
 		commandEnv = []string{launchVariable + "=1", "GOMAXPROCS=1"}
 	}
 	var started *process
-	err := ErrClosed // if nobody starts it any more
+	err = ErrClosed // if nobody starts it any more
 	p.onSpawner(func() { started, err = startProcess(command, commandEnv) })
 	if err != nil {
 		return nil, err
 	}
 	now := p.now()
-	w := &worker{process: started, pool: p, calls: map[uint64]*pending{}, watched: make(chan struct{}), loaded: map[string]*Error{}, born: now, usedAt: now}
-	if err := w.greet(argv, env, network); err != nil {
+	w := &worker{process: started, pool: p, calls: map[uint64]*pending{}, watched: make(chan struct{}), loaded: map[string]*Error{}, born: now, usedAt: now, revoke: revoke, hide: hide}
+	if err := w.greet(argv, env, k.network); err != nil {
 		w.kill()
 		<-w.exited
 		_ = w.control.Close()
@@ -106,7 +121,23 @@ func (p *Pool) orders(argv, env []string, network bool) sandbox.Config {
 		Memory: p.options.MemoryBytes, UID: p.python.uid, Parent: os.Getpid(), Lenient: p.options.Sandbox == BestEffort,
 	}
 	if network {
-		c.Port = p.options.ProxyPort
+		c.Port = p.options.Egress.Port()
+		if file := os.Getenv(certFile); file != "" {
+			c.Read = append(c.Read, file)
+		}
 	}
 	return c
+}
+
+// certFile names certificates to trust instead of the system's; OpenSSL, and so Python, and Go read it.
+const certFile = "SSL_CERT_FILE"
+
+// hideProxy keeps the password of a process's way out from what is shown of its runs.
+func hideProxy(proxyURL string) *strings.Replacer {
+	u, err := url.Parse(proxyURL)
+	if err != nil {
+		return nil
+	}
+	password, _ := u.User.Password()
+	return campaign.NewRedactor(map[string]campaign.Secret{"proxy": campaign.Secret(password)})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"carillon/strategies/sandbox"
@@ -78,6 +79,22 @@ func parseReply(frame []byte) (reply, error) {
 		}
 	}
 	return r, nil
+}
+
+// redact hides what must not be shown of a run.
+func (r *reply) redact(hide *strings.Replacer) {
+	if hide == nil {
+		return
+	}
+	for i := range r.Logs {
+		r.Logs[i][1] = hide.Replace(r.Logs[i][1])
+	}
+	if e := r.Error; e != nil {
+		e.Message, e.Traceback = hide.Replace(e.Message), hide.Replace(e.Traceback)
+	}
+	for i := range r.Problems {
+		r.Problems[i].Message = hide.Replace(r.Problems[i].Message)
+	}
 }
 
 // result turns the answer to a call into its result.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ type worker struct {
 	gone   bool
 
 	watched chan struct{} // closed when nobody reads the page any more
+
+	revoke func()            // ends its way out
+	hide   *strings.Replacer // the password of that way; nil without network
 
 	// loaded holds the versions it has, with their load errors. Whoever holds the step may use it.
 	loaded map[string]*Error
@@ -143,6 +147,7 @@ var errProtocol = errors.New("protocol")
 
 // take handles one frame.
 func (w *worker) take(r reply) error {
+	r.redact(w.hide)
 	if r.T == "retire" {
 		w.pool.retire(w)
 		return nil

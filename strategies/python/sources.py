@@ -3,8 +3,10 @@ import __future__
 import asyncio
 import builtins
 import difflib
+import errno
 import inspect
 import itertools
+import os
 import re
 import socket
 import sys
@@ -21,6 +23,7 @@ ARGUMENTS = {
     "agent_answer": ("contact", "message"),
 }
 GIVEN = ("campaign", "stages", "communication", "session", "now", "idempotency_key", "secrets", "calendar", "logger")
+NETWORK = bool(os.environ.get("HTTPS_PROXY"))  # read before any strategy could set it
 _DATETIME = _clock.shim()
 
 
@@ -98,6 +101,8 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
 def describe(problem, source, call=None, loading=False):
     """The error record of an exception: kind, place in the author's file and a traceback without our frames."""
     kind, message = _kind(problem, call, loading), _message(problem)
+    if kind == "denied":
+        message += _way_out(problem)
     frames = []
     trace = problem.__traceback__
     while trace is not None:
@@ -128,7 +133,7 @@ def _kind(problem, call, loading):
         return "memory"
     if isinstance(problem, Bad):
         return "bad_result"
-    if _denied(problem) or _denied(getattr(problem, "reason", None)):
+    if _denied(problem) or _denied(getattr(problem, "reason", None)) or _not_listed(problem):
         return "denied"
     if loading:
         return "invalid_source" if isinstance(problem, (SyntaxError, Invalid, ValueError)) else "load_error"
@@ -136,9 +141,33 @@ def _kind(problem, call, loading):
 
 
 def _denied(problem):
+    return isinstance(problem, PermissionError) or _no_socket(problem)
+
+
+def _no_socket(problem):
+    """Was it a socket or the lookup of a name that the sandbox refused?"""
     if isinstance(problem, socket.gaierror):
         return problem.errno == socket.EAI_AGAIN
-    return isinstance(problem, PermissionError)
+    if isinstance(problem, PermissionError):
+        return problem.errno == errno.EACCES and problem.filename is None
+    return isinstance(problem, OSError) and problem.errno is None and str(problem).startswith("Multiple exceptions: [Errno 13]")
+
+
+def _not_listed(problem):
+    """Did the proxy refuse the host? It says so in the status line."""
+    if getattr(problem, "code", None) == 403:  # urllib.error.HTTPError
+        return str(getattr(problem, "reason", "")).startswith("egress: ")
+    return isinstance(problem, OSError) and "Tunnel connection failed: 403 egress: " in str(problem)
+
+
+def _way_out(problem):
+    """What to do about a refused socket."""
+    if not (_no_socket(problem) or _no_socket(getattr(problem, "reason", None))):
+        return ""
+    if NETWORK:
+        return (" (a strategy reaches hosts through the proxy in HTTPS_PROXY only, which also looks their names up: urllib.request "
+                "takes that way by itself, http.client with set_tunnel)")
+    return " (sockets are refused: set network to true on the strategy and list the host in the campaign's egress.hosts)"
 
 
 def _message(problem):

@@ -86,9 +86,15 @@ func filter(network bool, pid uint32) []unix.SockFilter {
 	// A pair of datagram sockets could still send to any socket in the file system.
 	only(unix.SYS_SOCKETPAIR, unix.EACCES, do(opLoad, atArgs+8), do(opAnd, typeMask), jump(opEqual, unix.SOCK_STREAM, 0, 1))
 	if network {
+		// Landlock asks for the port of TCP only: other protocols of streams (MPTCP, SCTP) would pass it by.
 		only(unix.SYS_SOCKET, unix.EACCES,
-			do(opLoad, atArgs), jump(opEqual, unix.AF_INET, 1, 0), jump(opEqual, unix.AF_INET6, 0, 4),
-			do(opLoad, atArgs+8), do(opAnd, typeMask), jump(opEqual, unix.SOCK_STREAM, 0, 1))
+			do(opLoad, atArgs), jump(opEqual, unix.AF_INET, 1, 0), jump(opEqual, unix.AF_INET6, 0, 7),
+			do(opLoad, atArgs+8), do(opAnd, typeMask), jump(opEqual, unix.SOCK_STREAM, 0, 4),
+			do(opLoad, atArgs+16), jump(opEqual, 0, 1, 0), jump(opEqual, unix.IPPROTO_TCP, 0, 1))
+		// So would a connection that is made by sending.
+		for number, flags := range map[uint32]uint32{unix.SYS_SENDTO: 3, unix.SYS_SENDMSG: 2, unix.SYS_SENDMMSG: 3} {
+			only(number, unix.EACCES, do(opLoad, atArgs+8*flags), jump(opAnySet, unix.MSG_FASTOPEN, 1, 0))
+		}
 	} else {
 		deny(unix.SYS_SOCKET, unix.EACCES)
 		deny(unix.SYS_CONNECT, unix.EACCES)
