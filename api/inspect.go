@@ -119,6 +119,10 @@ func (i *inspection) strategies(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		if v.Network && len(i.c.Egress.Hosts) == 0 {
+			i.warnf("egress_missing", "egress.hosts", "the strategy %q may use the network, but every call is refused: list hosts such as "+
+				"api.crm.example:443 in the campaign's egress.hosts, or set the strategy's network to false", v.Name)
+		}
 		problems, err := i.server.checkCode(ctx, CheckRequest{Type: t, Function: v.Function, Code: v.Code, Stages: i.names})
 		if err != nil {
 			return err

@@ -117,7 +117,11 @@ func TestCheckAndTry(t *testing.T) {
 	require.Len(t, out["logs"], 1)
 	require.Empty(t, s.call("GET", c+"/strategy_runs", nil).ok(200)["items"])
 
-	s.call("PUT", one, map[string]any{"code": "boom"}).ok(200)
+	s.call("PUT", one, map[string]any{"code": "boom", "network": true}).ok(200)
+	require.Contains(t, s.preflight(c, true), "egress_missing")
+	s.call("PATCH", c, map[string]any{"egress": map[string]any{"hosts": []string{"https://api.crm.example"}}}).fails(422)
+	s.call("PATCH", c, map[string]any{"egress": map[string]any{"hosts": []string{"api.crm.example"}}}).ok(200)
+	require.NotContains(t, s.preflight(c, true), "egress_missing")
 	out = s.call("POST", one+"/test", `{"contact":{"name":"Ann"}}`).ok(200)
 	require.Equal(t, "boom", out["error"].(map[string]any)["message"])
 	require.Empty(t, out["diff"])

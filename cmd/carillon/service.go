@@ -17,11 +17,13 @@ import (
 	"carillon/agents"
 	allagents "carillon/agents/all"
 	"carillon/api"
+	"carillon/campaign"
 	"carillon/channels"
 	"carillon/channels/all"
 	"carillon/relay"
 	"carillon/store"
 	"carillon/strategies"
+	"carillon/strategies/egress"
 	"carillon/worker"
 )
 
@@ -40,6 +42,7 @@ type service struct {
 	dial      channels.DialFunc // the same
 	pool      *strategies.Pool
 	api       *api.Server // once it is served
+	egress    *egress.Proxy
 }
 
 // open opens the store and the strategy pool and dials Temporal.
@@ -61,6 +64,10 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	s.registry.AllowPrivate = c.Private
 	s.agents.CheckURL = func(address string) string { return channels.CheckURL(address, c.Private) }
 	s.http, s.dial = channels.NewHTTPClient(c.Private), channels.NewDialer(c.Private).DialContext
+	if s.egress, err = egress.Open(ctx, egress.Options{Hosts: s.egressOf, AllowPrivate: c.Private, Log: s.log}); err != nil {
+		return nil, err
+	}
+	py.Egress = s.egress
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
@@ -73,6 +80,12 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	return s, nil
 }
 
+// egressOf says what the campaign's strategies may call, as it is now.
+func (s *service) egressOf(ctx context.Context, campaignID string) (campaign.Egress, error) {
+	c, err := s.store.Campaign(ctx, campaignID)
+	return c.Egress, err
+}
+
 func (s *service) close() {
 	if s.api != nil {
 		s.api.Close()
@@ -82,6 +95,9 @@ func (s *service) close() {
 	}
 	if s.pool != nil {
 		s.pool.Close()
+	}
+	if s.egress != nil {
+		s.egress.Close()
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
