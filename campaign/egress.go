@@ -56,7 +56,8 @@ func ParseEgressHost(entry string) (host string, port int, err error) {
 	case strings.ContainsAny(entry, "/@?# \t\r\n"):
 		return "", 0, fmt.Errorf("%q is more than a host and a port, such as api.crm.example:443", entry)
 	}
-	host, text, hasPort := entry, "", false
+	var text string
+	var hasPort bool
 	if strings.HasPrefix(entry, "[") {
 		end := strings.Index(entry, "]")
 		if end < 0 {

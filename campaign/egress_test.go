@@ -64,8 +64,14 @@ func TestEgressAllowsWhatIsListedAndNothingElse(t *testing.T) {
 		host string
 		port int
 	}{
-		{"api.crm.example", 80}, {"x.api.crm.example", 443}, {"crm.example", 443}, {"::ffff:10.0.0.7", 80}, {"167772167", 80}, {"", 443},
-		{"api.crm.example@evil.example", 443}, {"api.crm.example\x00.evil.example", 443},
+		{"api.crm.example", 80},
+		{"x.api.crm.example", 443},
+		{"crm.example", 443},
+		{"::ffff:10.0.0.7", 80},
+		{"167772167", 80},
+		{"", 443},
+		{"api.crm.example@evil.example", 443},
+		{"api.crm.example\x00.evil.example", 443},
 	} {
 		require.False(t, e.Allows(no.host, no.port), no.host)
 	}

@@ -59,8 +59,7 @@ func TestNamesThatLeadHomeAreRefused(t *testing.T) {
 		require.Contains(t, text, "egress: "+host+" is at ")
 		require.Contains(t, text, "not a public address")
 	}
-	_, err = c.Get("https://meta.crm.example/")
-	require.ErrorContains(t, err, "egress: meta.crm.example:443 is at 169.254.169.254, which is not a public address")
+	require.ErrorContains(t, fails(c, "https://meta.crm.example/"), "egress: meta.crm.example:443 is at 169.254.169.254, which is not a public address")
 	status, text := answer(t, c, "http://none.crm.example/")
 	require.Equal(t, http.StatusBadGateway, status)
 	require.Contains(t, text, "egress: none.crm.example:80: there is no such host")

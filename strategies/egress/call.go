@@ -29,7 +29,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{proxy: p, began: time.Now(), method: methodOf(r)}
 	leave, no := c.admit(r)
 	if no != nil {
-		c.refuse(w, no)
+		c.refuse(r.Context(), w, no)
 		return
 	}
 	defer leave()

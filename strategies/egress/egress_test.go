@@ -134,6 +134,15 @@ func answer(t *testing.T, c *http.Client, address string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+// fails returns the error of a call that gets no answer.
+func fails(c *http.Client, address string) error {
+	resp, err := c.Get(address)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	return err
+}
+
 func TestAListedHostIsReachedBothWays(t *testing.T) {
 	t.Parallel()
 	p := open(t)
@@ -189,8 +198,7 @@ func TestOtherHostsAndOtherCampaignsAreRefused(t *testing.T) {
 	status, text = answer(t, p.client("two", nil), server.URL)
 	require.Equal(t, http.StatusForbidden, status)
 	require.Equal(t, "egress: "+address+" is not in the campaign's egress.hosts\n", text)
-	_, err := p.client("two", secure).Get(secure.URL)
-	require.ErrorContains(t, err, "egress: "+secured+" is not in the campaign's egress.hosts")
+	require.ErrorContains(t, fails(p.client("two", secure), secure.URL), "egress: "+secured+" is not in the campaign's egress.hosts")
 	p.allow("two", address)
 	status, _ = answer(t, p.client("two", nil), server.URL)
 	require.Equal(t, http.StatusOK, status, "the list counts as it is now")
@@ -218,8 +226,7 @@ func TestCredentialsAreNeededAndEnd(t *testing.T) {
 	u, err := url.Parse(proxy)
 	require.NoError(t, err)
 	revoke()
-	_, err = (&http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}).Get("https://" + address)
-	require.ErrorContains(t, err, "no credentials")
+	require.ErrorContains(t, fails(&http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}, "https://"+address), "no credentials")
 	other, _ := p.Admit("one")
 	require.NotEqual(t, proxy, other, "each process has its own")
 }
@@ -370,10 +377,11 @@ func TestATunnelHasLimitsToo(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	require.Error(t, err)
-	_, err = c.Post(server.URL, "", bytes.NewReader(make([]byte, 20_000)))
+	if resp, err = c.Post(server.URL, "", bytes.NewReader(make([]byte, 20_000))); err == nil {
+		_ = resp.Body.Close()
+	}
 	require.Error(t, err)
-	_, err = c.Get(server.URL + "/silent")
-	require.Error(t, err)
+	require.Error(t, fails(c, server.URL+"/silent"))
 	require.Eventually(t, func() bool {
 		said := p.log.String()
 		return strings.Count(said, "more bytes than one tunnel may carry") == 2 && strings.Contains(said, "silent for too long")
@@ -401,8 +409,7 @@ func TestCloseEndsTunnels(t *testing.T) {
 	c := p.client("one", server)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := c.Get(server.URL)
-		failed <- err
+		failed <- fails(c, server.URL)
 	}()
 	<-arrived
 	p.Close()

@@ -24,7 +24,7 @@ func (c *call) forward(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	defer cancel()
 	o := &c.proxy.options
 	if r.ContentLength > o.SentBytes {
-		c.refuse(w, refuse(http.StatusRequestEntityTooLarge, "more than %d bytes sent to %s", o.SentBytes, c.target()))
+		c.refuse(ctx, w, refuse(http.StatusRequestEntityTooLarge, "more than %d bytes sent to %s", o.SentBytes, c.target()))
 		return
 	}
 	out := r.Clone(ctx)
@@ -59,7 +59,7 @@ func (c *call) forward(ctx context.Context, w http.ResponseWriter, r *http.Reque
 			c.log(ctx, no.status, no.message)
 			panic(http.ErrAbortHandler)
 		}
-		c.refuse(w, no)
+		c.refuse(ctx, w, no)
 		return
 	}
 	h := w.Header()

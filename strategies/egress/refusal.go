@@ -64,8 +64,8 @@ func (c *call) failure(err error) *refusal {
 
 // refuse answers with a refusal and logs it. The connection ends: what its
 // sender thinks of the rest of it is unknown.
-func (c *call) refuse(w http.ResponseWriter, no *refusal) {
-	c.log(context.Background(), no.status, no.message)
+func (c *call) refuse(ctx context.Context, w http.ResponseWriter, no *refusal) {
+	c.log(ctx, no.status, no.message)
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, no.message, no.status)

@@ -17,7 +17,7 @@ func (c *call) tunnel(ctx context.Context, w http.ResponseWriter) {
 	p := c.proxy
 	far, err := p.dial(ctx, "tcp", c.target())
 	if err != nil {
-		c.refuse(w, c.failure(err))
+		c.refuse(ctx, w, c.failure(err))
 		return
 	}
 	near, rw, err := http.NewResponseController(w).Hijack()
