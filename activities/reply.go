@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"carillon/campaign"
 	"carillon/channels"
@@ -17,9 +18,13 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 		return campaign.SendOutcome{}, settled(err)
 	}
 	var content string
+	var heard time.Time
 	for _, m := range s.Messages {
 		if m.ID == in.MessageID {
 			content = m.Content
+		}
+		if m.Author == campaign.AuthorContact {
+			heard = m.At
 		}
 	}
 	if content == "" {
@@ -28,7 +33,7 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	message := channels.Outbound{
 		ID: in.MessageID, CorrelationKey: in.MessageID, Channel: s.Channel, To: s.Address, Body: content, Reply: true,
 		Delivery: campaign.Delivery{Channel: s.Channel, Integration: s.IntegrationID}, CampaignID: in.CampaignID, ContactID: in.ContactID,
-		CommunicationID: in.CommunicationID, SessionID: s.ID, At: a.now(),
+		CommunicationID: in.CommunicationID, SessionID: s.ID, Heard: heard, At: a.now(),
 	}
 	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
 		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")

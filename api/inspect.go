@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"carillon/campaign"
+	"carillon/channels"
 	"carillon/store"
 )
 
@@ -224,6 +225,35 @@ func (i *inspection) integration(ctx context.Context, at string, d *campaign.Del
 		i.warnf("integration_error", at+".complete_on", "the integration %q has no event_public_key: without the Event Webhook nobody learns of a delivery", v.Name)
 	case v.Paused:
 		i.warnf("integration_error", at+".integration", "the integration %q is paused", v.Name)
+	default:
+		return i.template(ctx, at, d, v)
+	}
+	return nil
+}
+
+// template asks the provider whether it would take the stage's template.
+func (i *inspection) template(ctx context.Context, at string, d *campaign.Delivery, v campaign.Integration) error {
+	secrets, err := i.server.Store.IntegrationSecrets(ctx, v.ID)
+	if err != nil {
+		return keyless(err)
+	}
+	sender, err := i.server.Channels.Open(v, channels.Deps{HTTP: i.server.HTTP, Dial: i.server.Dial, Secrets: secrets, Now: i.server.Now})
+	if err != nil {
+		i.warnf("integration_error", at+".integration", "the integration %q: %v", v.Name, err)
+		return nil
+	}
+	checker, ok := sender.(channels.TemplateChecker)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, verifyTime)
+	defer cancel()
+	switch f := channels.Classify(checker.CheckTemplate(ctx, *d)); {
+	case f == nil:
+	case f.Class == channels.Template:
+		i.errorf("template_not_approved", at+".template_name", "%v", f.Err)
+	default: // not known is no reason not to start
+		i.warnf("integration_error", at+".integration", "the templates of the integration %q could not be read: %v", v.Name, f)
 	}
 	return nil
 }

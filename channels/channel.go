@@ -25,9 +25,10 @@ type Outbound struct {
 	ContactID       string
 	CommunicationID string
 	SessionID       string
-	Reply           bool   // inside an open session, not its opening
-	Opening         string // of a reply: the correlation key of the session's opening, or ""
-	UnsubscribeURL  string // where one click ends the messages, "" if there is none
+	Reply           bool      // inside an open session, not its opening
+	Opening         string    // of a reply: the correlation key of the session's opening, or ""
+	Heard           time.Time // when the contact last wrote in the session; zero if never
+	UnsubscribeURL  string    // where one click ends the messages, "" if there is none
 	At              time.Time
 }
 
@@ -58,6 +59,13 @@ type Verifier interface {
 	// Verify asks without sending anything, and says in a sentence what it found.
 	// An error is a [*Failure].
 	Verify(ctx context.Context) (string, error)
+}
+
+// TemplateChecker is a Sender whose provider knows the templates that may be sent.
+type TemplateChecker interface {
+	// CheckTemplate asks whether the delivery's template may be sent as the stage
+	// fills it. An error is a [*Failure], of class [Template] if it may not.
+	CheckTemplate(ctx context.Context, d campaign.Delivery) error
 }
 
 // Provider is the company, or the built-in one, behind one or more channels.

@@ -8,6 +8,7 @@ import (
 	"carillon/channels/outbox"
 	"carillon/channels/sendgrid"
 	"carillon/channels/smtp"
+	"carillon/channels/whatsapp"
 )
 
 // New makes the registry of every provider; box keeps what leaves through the outbox.
@@ -17,5 +18,6 @@ func New(box outbox.Box) *channels.Registry {
 		human.Provider{},
 		sendgrid.Provider{},
 		smtp.Provider{},
+		whatsapp.Provider{},
 	)
 }

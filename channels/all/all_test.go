@@ -31,6 +31,8 @@ func TestEveryChannelIsDescribed(t *testing.T) {
 		switch ch {
 		case campaign.EmailNotification, campaign.Email:
 			want = []string{"outbox", "sendgrid", "smtp"}
+		case campaign.WhatsAppMeta:
+			want = []string{"outbox", "meta"}
 		case campaign.Human:
 			want = []string{"human"}
 		case campaign.NoCommunication:

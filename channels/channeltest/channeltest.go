@@ -68,7 +68,7 @@ func Outbound(ch campaign.Channel, n int) channels.Outbound {
 		Channel: ch, To: "+14155550100", Body: "Hello Ada",
 		Delivery:  campaign.Delivery{Channel: ch, TemplateName: "hello", Language: "en", ProjectID: "p1", Version: "v1", StartState: "greeting"},
 		Variables: map[string]string{"1": "Ada"}, CampaignID: "c1", ContactID: "ct_1", CommunicationID: "ct_1-1", SessionID: "ss_ct_1-1",
-		At: clock(),
+		At: clock(), Heard: clock().Add(-time.Hour),
 	}
 	switch ch {
 	case campaign.EmailNotification, campaign.Email:

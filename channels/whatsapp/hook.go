@@ -1,0 +1,231 @@
+package whatsapp
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"carillon/campaign"
+	"carillon/channels"
+)
+
+// hookLimit bounds a batch: Meta sends up to 1,000 updates at once, of at most 3 MB.
+const hookLimit = 4 << 20
+
+// hook receives the webhook of one integration:
+// https://developers.facebook.com/docs/graph-api/webhooks/getting-started
+type hook struct {
+	number, account string
+	secret, token   func() string
+}
+
+// OpenHook implements [channels.HookProvider].
+func (Provider) OpenHook(i campaign.Integration, d channels.Deps) (channels.Hook, error) {
+	for _, name := range []string{"app_secret", "verify_token"} {
+		if d.Secrets[name] == "" {
+			return nil, channels.Fail(channels.Config, "no_"+name, "secrets.%s is missing: without it nobody can tell Meta's webhook from a forged one", name)
+		}
+	}
+	return &hook{number: i.Settings["phone_number_id"], account: i.Settings["waba_id"], secret: d.Secrets["app_secret"].Reveal, token: d.Secrets["verify_token"].Reveal}, nil
+}
+
+// Limit implements [channels.Hook].
+func (h *hook) Limit(string) int64 { return hookLimit }
+
+// Receive implements [channels.Hook]. A GET proves to Meta that the address is
+// ours; a POST brings messages and statuses, repeated for up to seven days with
+// the signature it first had, so an old one is good and its ids make it harmless.
+func (h *hook) Receive(_ context.Context, r *channels.HookRequest) ([]channels.Report, channels.HookAnswer, error) {
+	var none channels.HookAnswer
+	if r.Path != "" && r.Path != "/" {
+		return nil, none, fmt.Errorf("%w: %s is no webhook of Meta", channels.ErrForged, r.Path)
+	}
+	switch r.Method {
+	case http.MethodGet:
+		if r.Query.Get("hub.mode") != "subscribe" || subtle.ConstantTimeCompare([]byte(r.Query.Get("hub.verify_token")), []byte(h.token())) != 1 {
+			return nil, none, channels.ErrForged
+		}
+		return nil, channels.HookAnswer{ContentType: "text/plain; charset=utf-8", Body: []byte(r.Query.Get("hub.challenge"))}, nil
+	case http.MethodPost:
+	default:
+		return nil, none, fmt.Errorf("%w: %s", channels.ErrForged, r.Method)
+	}
+	if !verify(h.secret(), r.Header.Get("X-Hub-Signature-256"), r.Body) {
+		return nil, none, channels.ErrForged
+	}
+	reports, err := h.parse(r.Body)
+	return reports, none, err
+}
+
+// verify checks HMAC-SHA256 over the raw body.
+func verify(secret, signature string, body []byte) bool {
+	given, err := hex.DecodeString(strings.TrimPrefix(signature, "sha256="))
+	if err != nil || !strings.HasPrefix(signature, "sha256=") {
+		return false
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return hmac.Equal(given, mac.Sum(nil))
+}
+
+type payload struct {
+	Entry []struct {
+		ID      string `json:"id"`
+		Changes []struct {
+			Field string          `json:"field"`
+			Value json.RawMessage `json:"value"`
+		} `json:"changes"`
+	} `json:"entry"`
+}
+
+type value struct {
+	Metadata struct {
+		NumberID string `json:"phone_number_id"`
+	} `json:"metadata"`
+	Contacts []struct {
+		WaID    string `json:"wa_id"`
+		UserID  string `json:"user_id"`
+		Profile struct {
+			Name string `json:"name"`
+		} `json:"profile"`
+	} `json:"contacts"`
+	Messages []json.RawMessage `json:"messages"`
+	Statuses []json.RawMessage `json:"statuses"`
+}
+
+// parse reads a batch. What is of another number is not ours; what cannot be read
+// is kept as it came and does not keep the others.
+func (h *hook) parse(body []byte) ([]channels.Report, error) {
+	var p payload
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, fmt.Errorf("%w: not a payload of WhatsApp", channels.ErrMalformed)
+	}
+	var reports []channels.Report
+	for _, entry := range p.Entry {
+		for _, change := range entry.Changes {
+			var v value
+			if change.Field != "messages" {
+				reports = append(reports, unread(change.Value)) // kept: a template's or an account's news
+				continue
+			}
+			if json.Unmarshal(change.Value, &v) != nil {
+				reports = append(reports, unread(change.Value))
+				continue
+			}
+			if v.Metadata.NumberID != h.number {
+				continue
+			}
+			for _, raw := range v.Statuses {
+				reports = append(reports, status(raw))
+			}
+			for _, raw := range v.Messages {
+				if r, ok := inbound(raw, &v); ok {
+					reports = append(reports, r)
+				}
+			}
+		}
+	}
+	return reports, nil
+}
+
+func unread(raw []byte) channels.Report {
+	sum := sha256.Sum256(raw)
+	return channels.Report{Key: "sha256:" + hex.EncodeToString(sum[:]), Kind: channels.ReportUnread, Channel: campaign.WhatsAppMeta, Raw: raw}
+}
+
+// moment reads Meta's time: seconds since 1970 as text, now and then milliseconds.
+func moment(text string) time.Time {
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || n <= 0:
+		return time.Time{}
+	case n > 1e12:
+		return time.UnixMilli(n).UTC()
+	default:
+		return time.Unix(n, 0).UTC()
+	}
+}
+
+// status says what became of a message of ours.
+func status(raw []byte) channels.Report {
+	var s struct {
+		ID          string    `json:"id"`
+		Status      string    `json:"status"`
+		Timestamp   string    `json:"timestamp"`
+		RecipientID string    `json:"recipient_id"`
+		Correlation string    `json:"biz_opaque_callback_data"`
+		Errors      []problem `json:"errors"`
+	}
+	if json.Unmarshal(raw, &s) != nil || s.ID == "" || s.Status == "" {
+		return unread(raw)
+	}
+	r := channels.Report{
+		Key: s.ID + "|" + s.Status + "|" + s.Timestamp, Kind: channels.ReportStatus, At: moment(s.Timestamp), Channel: campaign.WhatsAppMeta,
+		CorrelationKey: s.Correlation, ProviderMessageID: s.ID, Address: phone(s.RecipientID), Raw: raw, Status: channels.StatusNoted,
+	}
+	switch s.Status {
+	case "sent":
+		r.Status = campaign.ReportSent
+	case "delivered":
+		r.Status = campaign.ReportDelivered
+	case "read", "played":
+		r.Status = campaign.ReportRead
+	case "failed":
+		r.Status = campaign.ReportFailed
+		if len(s.Errors) > 0 {
+			e := &s.Errors[0]
+			r.Reason = strconv.Itoa(e.Code) + " " + e.text()
+			switch class(http.StatusBadRequest, e.Code) { //nolint:exhaustive // the others say nothing about the address
+			case channels.OptOut:
+				r.Status, r.Suppress = campaign.ReportOptOut, "opt_out"
+			case channels.Recipient:
+				r.Status, r.Suppress = campaign.ReportBounced, "bounced"
+			}
+		}
+	}
+	return r
+}
+
+// phone is a number as contacts have it.
+func phone(waID string) string {
+	if waID == "" || strings.Trim(waID, "0123456789") != "" { // a user's id that is no number
+		return waID
+	}
+	return "+" + waID
+}
+
+// inbound reads a message of a contact; false for what nobody said to us.
+func inbound(raw []byte, v *value) (channels.Report, bool) {
+	var m message
+	if json.Unmarshal(raw, &m) != nil || m.ID == "" {
+		return unread(raw), true
+	}
+	if m.GroupID != "" {
+		return channels.Report{}, false
+	}
+	r := channels.Report{
+		Key: m.ID, Kind: channels.ReportMessage, At: moment(m.Timestamp), Channel: campaign.WhatsAppMeta,
+		Address: phone(orElse(m.From, m.FromUser)), Raw: raw, Inbound: &channels.Inbound{},
+	}
+	if m.Context.ID != "" {
+		r.ProviderMessageID, r.Inbound.Threads = m.Context.ID, []string{m.Context.ID}
+	}
+	for i := range v.Contacts {
+		if c := &v.Contacts[i]; c.WaID == m.From && c.WaID != "" || c.UserID == m.FromUser && c.UserID != "" {
+			r.Inbound.Name = c.Profile.Name
+		}
+	}
+	r.Inbound.Content, r.Inbound.Files = m.said()
+	if r.Inbound.Content == "" && len(r.Inbound.Files) == 0 { // a reaction taken back, a system's notice
+		r.Kind, r.Inbound = channels.ReportUnread, nil
+	}
+	return r, true
+}
