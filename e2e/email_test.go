@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -24,8 +25,9 @@ const mailKey = "SG.the-key-that-must-be-seen-nowhere"
 // mailScene is a running campaign in mode live whose mail leaves through two fakes.
 type mailScene struct {
 	*scene
-	grid *sendgridtest.Server
-	post *smtptest.Server
+	grid   *sendgridtest.Server
+	signer *sendgridtest.Signer // of its Event Webhook
+	post   *smtptest.Server
 }
 
 func live(t *testing.T, mode string) *carillon {
@@ -35,17 +37,18 @@ func live(t *testing.T, mode string) *carillon {
 
 func (c *carillon) mail(plans ...string) *mailScene {
 	c.t.Helper()
-	s := &mailScene{grid: sendgridtest.New(c.t, mailKey), post: smtptest.New(c.t, smtptest.Options{})}
+	s := &mailScene{grid: sendgridtest.New(c.t, mailKey), signer: sendgridtest.NewSigner(), post: smtptest.New(c.t, smtptest.Options{})}
 	s.scene = c.campaign(doc{"name": "Mail"})
 	s.integrationID = c.post("/v1/integrations", doc{
 		"name": "Grid", "provider": "sendgrid", "secrets": doc{"api_key": mailKey},
-		"settings": doc{"from_email": "anna@collect.example", "from_name": "Anna", "base_url": s.grid.URL},
+		"settings": doc{"from_email": "anna@collect.example", "from_name": "Anna", "base_url": s.grid.URL, "event_public_key": s.signer.PublicKey},
 	})["id"].(string)
 	c.post("/v1/integrations", doc{"name": "Post", "provider": "smtp", "settings": doc{
 		"host": s.post.Host, "port": s.post.Port, "security": "none", "from_email": "anna@collect.example",
 	}})
 	s.agentID = c.agent("Agent of mail", doc{"integrations": doc{"email": s.integrationID}})
 	s.stage("Notice", doc{"channel": "email_notification", "integration": "Grid", "format": "html", "subject": "Notice", "template": "<p>Hello {{ name }}, {{ parameters.note }}</p>"})
+	s.stage("Sure", doc{"channel": "email_notification", "integration": "Grid", "subject": "Sure", "template": "Hello {{ name }}", "complete_on": "delivered"})
 	s.stage("Letter", doc{"channel": "email_notification", "integration": "Post", "subject": "Letter", "template": "Hello {{ name }}"})
 	s.stage("Talk", doc{"channel": "email", "agent": s.agentID, "subject": "Talk", "template": "Hello {{ name }}"})
 	s.stage("Done", doc{"channel": "none", "start_state": "done"}, doc{"outcome": "success"})
@@ -72,12 +75,30 @@ func (s *mailScene) to(name string) (found []sendgridtest.Message) {
 	return found
 }
 
+// delivered posts SendGrid's event about a message that its fake accepted.
+func (s *mailScene) delivered(in *scene, m sendgridtest.Message) {
+	in.t.Helper()
+	e := doc{"event": "delivered", "sg_event_id": m.ID, "sg_message_id": m.ID + ".filter0001", "timestamp": time.Now().Unix(), "email": m.Personalizations[0].To[0].Email}
+	for name, id := range m.Personalizations[0].CustomArgs {
+		e[name] = id
+	}
+	body, err := json.Marshal([]doc{e})
+	require.NoError(in.t, err)
+	h := http.Header{}
+	s.signer.Sign(h, body, time.Now())
+	var headers []string
+	for name := range h {
+		headers = append(headers, name, h.Get(name))
+	}
+	in.must(http.MethodPost, "/hooks/sendgrid/"+s.integrationID+"/events", body, headers...)
+}
+
 const problem = `{"errors":[{"message":"%s","field":%s,"help":null}]}`
 
 func TestMailThroughSendGrid(t *testing.T) {
 	t.Parallel()
 	c := live(t, "live")
-	s := c.mail("Ann: Notice", "Bob: Notice", "Cid: Notice", "Dan: Notice", "Eve: Notice", "Fay: Notice+Letter", "Gil: Notice", "Hal: Notice", "Ivy: Letter", "Joe: Letter", "Kim: Talk")
+	s := c.mail("Ann: Notice", "Bob: Notice", "Cid: Notice", "Dan: Notice", "Eve: Notice", "Fay: Notice+Letter", "Gil: Notice", "Hal: Notice", "Ivy: Letter", "Joe: Letter", "Kim: Talk", "Max: Sure")
 
 	t.Run("the integration can be verified", func(t *testing.T) {
 		s := s.in(t)
@@ -152,6 +173,21 @@ func TestMailThroughSendGrid(t *testing.T) {
 		in.awaitStatus("Ivy", "needs_attention", patience)
 		require.Contains(t, in.kinds("Ivy"), "unknown")
 		require.Len(t, s.post.Accepted(), 1)
+	})
+
+	t.Run("an event proves a delivery nobody knew of", func(t *testing.T) {
+		in := s.in(t)
+		s.delivered(in, s.to("Gil")[0])
+		in.awaitStatus("Gil", "completed", patience)
+		require.Len(t, s.to("Gil"), 1)
+	})
+
+	t.Run("a notification that completes when it is delivered", func(t *testing.T) {
+		in := s.in(t)
+		in.bringForward("Max", "Sure")
+		in.untilStand("Max", "SENT")
+		s.delivered(in, s.to("Max")[0])
+		in.awaitStatus("Max", "completed", patience)
 	})
 
 	t.Run("an SMTP server's refusals count alike", func(t *testing.T) {
