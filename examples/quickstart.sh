@@ -31,7 +31,7 @@ call $campaign/stages >/dev/null --json '{"name": "Payment Promised", "delivery"
   "integration": "outbox", "subject": "You promised", "template": "Please pay."}}'
 call $campaign/stages >/dev/null --json '{"name": "Paid", "outcome": "success", "delivery": {"channel": "none", "start_state": "paid"}}'
 for type in data_load aggregation agent_answer; do
-  call $campaign/strategies --form name=$type --form type=$type --form file=@debt/$type.py >/dev/null
+  call $campaign/strategies --form name=$type --form type=$type --form file=@quickstart/$type.py >/dev/null
 done
 
 echo "2. One contact, and the start"
