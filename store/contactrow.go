@@ -133,7 +133,7 @@ func tidyContact(c *campaign.Contact) {
 	}
 }
 
-// insertContacts adds new rows; one JSON parameter carries up to 1000 of them.
+// insertContacts adds new rows.
 func (c conn) insertContacts(ctx context.Context, rows []contactRow) error {
 	return c.bulkContacts(ctx, rows, `insert into contacts
 		(id, campaign_id, status, current_stage, outcome, held_cause, attention_reason, idle, paused, planned,
@@ -184,23 +184,6 @@ func (c conn) bulkContacts(ctx context.Context, rows []contactRow, query string)
 		columns = append(columns, j)
 	}
 	return bulk(ctx, c, query, columns)
-}
-
-// bulk runs a statement whose one parameter is a JSON array, for up to 1000 rows at a time.
-func bulk[T any](ctx context.Context, c conn, query string, rows []T) error {
-	const size = 1000
-	for len(rows) > 0 {
-		n := min(size, len(rows))
-		b, err := json.Marshal(rows[:n])
-		if err != nil {
-			return fmt.Errorf("write rows as JSON: %w", err)
-		}
-		if _, err := c.exec(ctx, query, string(CleanJSON(b))); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
 }
 
 // texts is a list of texts as the one JSON parameter of dialect.in.

@@ -26,21 +26,13 @@ var (
 
 func (d dialect) postgres() bool { return d.name == "postgres" }
 
-// rows makes a table x of the one JSON parameter: an array of objects with the
-// columns "name type, name type …".
+// rows is a table x of the rows that are given to bulk, with the columns
+// "name type, name type …". On SQLite bulk writes it for a number of rows.
 func (d dialect) rows(columns string) string {
 	if d.postgres() {
 		return "json_to_recordset($1::json) as x(" + columns + ")"
 	}
-	var b strings.Builder
-	for i, column := range strings.Split(columns, ", ") {
-		name, _, _ := strings.Cut(column, " ")
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString("value->>'" + name + "' as " + name)
-	}
-	return "(select " + b.String() + " from json_each($1)) as x"
+	return rowsMark + columns + "}"
 }
 
 // in tests membership in the one JSON parameter: an array of texts.
