@@ -68,6 +68,7 @@ type Activities struct {
 	PublicURL string
 
 	links links
+	ahead ahead
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

@@ -23,25 +23,28 @@ const batchSize = 100
 // store owns are decided here and committed with the chunk's mark in one
 // transaction; a row whose contact has a workflow goes to it through the inbox.
 // Idempotent by that mark. A contact that changed meanwhile makes the chunk
-// decide again.
+// decide again. While one chunk is being committed the next is decided already.
 func (a *Activities) ImportChunk(ctx context.Context, in workflows.ImportChunkInput) (workflows.ImportChunkOutput, error) {
 	stop := heartbeats(ctx)
 	defer stop()
-	imp, _, err := a.Store.ImportByID(ctx, in.ImportID)
+	imp, chunks, err := a.Store.ImportByID(ctx, in.ImportID)
 	if err != nil {
 		return workflows.ImportChunkOutput{}, settled(err)
 	}
+	c := a.ahead.take(in.ImportID, in.Chunk, a.now())
 	for try := 0; ; try++ {
-		rows, done, err := a.Store.Rows(ctx, in.ImportID, in.Chunk)
-		if err != nil || done {
-			return workflows.ImportChunkOutput{}, err
+		if c == nil {
+			if c, err = a.decideChunk(ctx, imp, in.Chunk); c == nil || err != nil {
+				return workflows.ImportChunkOutput{}, err
+			}
 		}
-		c := chunk{a: a, imp: imp, now: a.now(), write: store.ChunkWrite{ImportID: in.ImportID, Chunk: in.Chunk}}
-		if err := c.decide(ctx, rows); err != nil {
-			return workflows.ImportChunkOutput{}, fmt.Errorf("chunk %d of import %s: %w", in.Chunk, in.ImportID, err)
+		wait := func() {}
+		if try == 0 && in.Chunk+1 < chunks {
+			wait = a.decideAhead(ctx, imp, in.Chunk+1)
 		}
 		c.write.Now = a.now()
 		conflicts, err := a.Store.CommitChunk(ctx, c.write)
+		wait()
 		if err != nil {
 			return workflows.ImportChunkOutput{}, fmt.Errorf("commit chunk %d of import %s: %w", in.Chunk, in.ImportID, err)
 		}
@@ -58,7 +61,21 @@ func (a *Activities) ImportChunk(ctx context.Context, in workflows.ImportChunkIn
 		if try == 20 {
 			return workflows.ImportChunkOutput{}, fmt.Errorf("chunk %d of import %s: contacts keep changing: %v", in.Chunk, in.ImportID, conflicts[:min(3, len(conflicts))])
 		}
+		c = nil
 	}
+}
+
+// decideChunk decides one chunk; nil if it is done already.
+func (a *Activities) decideChunk(ctx context.Context, imp campaign.Import, n int) (*chunk, error) {
+	rows, done, err := a.Store.Rows(ctx, imp.ID, n)
+	if err != nil || done {
+		return nil, err
+	}
+	c := &chunk{a: a, imp: imp, now: a.now(), write: store.ChunkWrite{ImportID: imp.ID, Chunk: n}}
+	if err := c.decide(ctx, rows); err != nil {
+		return nil, fmt.Errorf("chunk %d of import %s: %w", n, imp.ID, err)
+	}
+	return c, nil
 }
 
 // chunk is one chunk being decided.
