@@ -69,7 +69,9 @@ func New(c client.Client, o Options) *Worker {
 		o.MaxConcurrentWorkflowTaskExecutionSize = 64
 		o.MaxConcurrentLocalActivityExecutionSize = 64
 		o.LocalActivityWorkerOnly = true
-		o.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorSimpleMaximum(worker.PollerBehaviorSimpleMaximumOptions{MaximumNumberOfPollers: 8})
+		// Only this kind polls for new runs beside those in the cache. The simple one serves the cache first: of many
+		// contacts that are due together, the first would go through their later stages before the last one began.
+		o.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MinimumNumberOfPollers: 2, InitialNumberOfPollers: 4, MaximumNumberOfPollers: 16})
 	}))
 	RegisterWorkflows(contacts)
 	workflows.BeginRun.Bind(contacts, a.BeginRun)
