@@ -72,6 +72,9 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 		return nil, err
 	}
 	s.namespace = o.Namespace
+	if loopback(o.HostPort) { // compression costs both sides more than what it saves here
+		o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
 	o.Logger = log.NewStructuredLogger(slog.New(sdkLog{s.log.Handler()}))
 	if s.temporal, err = client.DialContext(ctx, o); err != nil {
 		return nil, fmt.Errorf("reach Temporal at %s: %w", o.HostPort, err)
@@ -148,6 +151,12 @@ func (s *service) serve(l net.Listener, adminKey, ui string, requireKeys bool) (
 		}
 	}()
 	return h, nil
+}
+
+// loopback says whether an address is on this machine.
+func loopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // temporalOptions reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS and keys
