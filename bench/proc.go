@@ -56,6 +56,15 @@ func cpuOf(pids ...int) (sum time.Duration) {
 	return sum
 }
 
+// cpuEach is cpuOf for each of several.
+func cpuEach(pids []int) []time.Duration {
+	each := make([]time.Duration, len(pids))
+	for i, pid := range pids {
+		each[i] = cpuOf(pid)
+	}
+	return each
+}
+
 // busy is what all cores have computed for anybody.
 func busy() (sum time.Duration) {
 	b, err := os.ReadFile("/proc/stat")

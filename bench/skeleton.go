@@ -53,7 +53,8 @@ type skeleton struct {
 }
 
 func skeletonProcess(ctx context.Context, hostPort string, in io.Reader, out io.Writer) error {
-	c, err := client.DialContext(ctx, client.Options{HostPort: hostPort, Logger: silent{}})
+	// Without compression, as Carillon talks to a server on the same machine.
+	c, err := client.DialContext(ctx, client.Options{HostPort: hostPort, Logger: silent{}, ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}})
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func throughput(ctx context.Context, l *lab) (result, error) {
 		}
 		cal, oth := calibrate(), others(ours...)
 		driver := self()
-		before, began := cpuOf(side...), time.Now()
+		before, began := cpuEach(side), time.Now()
 		var id string
 		if who == 'C' {
 			r, err := c.walk(ctx, order{Contacts: l.n})
@@ -60,7 +60,11 @@ func throughput(ctx context.Context, l *lab) (result, error) {
 		} else if err := s.walk(ctx, l.n); err != nil {
 			return result{}, err
 		}
-		took, cpu := time.Since(began), cpuOf(side...)-before
+		took, parts, cpu := time.Since(began), "", time.Duration(0)
+		for i, after := range cpuEach(side) {
+			cpu += after - before[i]
+			parts += fmt.Sprintf(" %.1f", float64((after-before[i]).Milliseconds())/float64(l.n))
+		}
 		if who == 'X' {
 			cpu += self() - driver
 			if id, err = s.anyContact(ctx); err != nil {
@@ -75,7 +79,7 @@ func throughput(ctx context.Context, l *lab) (result, error) {
 		if err != nil {
 			return result{}, err
 		}
-		l.logf("%c n=%d: %.2f contacts/s, %.1f CPU-ms per contact, %d transitions; oth %.2f cal %.0f ms", who, l.n, m.perSecond, m.cpu, transitions, used, cal)
+		l.logf("%c n=%d: %.2f contacts/s, %.1f CPU-ms per contact (of each process:%s), %d transitions; oth %.2f cal %.0f ms", who, l.n, m.perSecond, m.cpu, parts, transitions, used, cal)
 	}
 	return compare(runs['C'], runs['X'], worst), nil
 }
