@@ -98,7 +98,7 @@ func fieldsOf(row reflect.Type, names []string) ([][]int, error) {
 
 // argument is a field as a parameter: a text, a number, a truth or nothing.
 func argument(v reflect.Value) any {
-	switch v.Kind() { //nolint:exhaustive // the others are the driver's business
+	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
 			return nil
