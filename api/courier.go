@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"carillon/campaign"
 	"carillon/store"
 )
 
@@ -65,11 +67,84 @@ func (c *courier) round() {
 		}
 		c.mu.Unlock()
 		ctx, cancel := context.WithTimeout(c.stop, courierTime)
-		if err := c.server.Relay.DeliverAll(ctx, events); err != nil && c.stop.Err() == nil {
+		if err := c.deliver(ctx, events); err != nil && c.stop.Err() == nil {
 			c.server.Log.Warn("events not delivered yet", "events", len(events), "error", err)
 		}
 		cancel()
 	}
+}
+
+// deliver tells what contacts wrote first and side by side: somebody waits for an
+// answer. Reports on messages follow one by one, when there is room: they come in
+// bursts, and are not to take the machine from the webhooks that bring them.
+func (c *courier) deliver(ctx context.Context, events []store.InboxEvent) error {
+	var words, reports []store.InboxEvent
+	for _, e := range events {
+		if e.Kind == string(campaign.EventMessage) {
+			words = append(words, e)
+		} else {
+			reports = append(reports, e)
+		}
+	}
+	err := c.server.Relay.DeliverAll(ctx, words)
+	for _, e := range reports {
+		if !c.room(ctx) {
+			break
+		}
+		err = errors.Join(err, c.server.Relay.Deliver(ctx, e))
+	}
+	return err
+}
+
+// room waits until webhooks do not come in a burst; false if the round is over.
+func (c *courier) room(ctx context.Context) bool {
+	for c.server.hooks.burst.is() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(burstSpan / 4):
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// burst tells whether something happens often at the moment.
+type burst struct {
+	mu    sync.Mutex
+	since time.Time
+	n     int
+	often bool
+}
+
+// More than burstSize times within burstSpan is often.
+const (
+	burstSpan = 100 * time.Millisecond
+	burstSize = 30
+)
+
+// count counts one more.
+func (b *burst) count() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn()
+	b.n++
+}
+
+func (b *burst) is() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn()
+	return b.often || b.n > burstSize
+}
+
+// turn begins the next span when one is over.
+func (b *burst) turn() {
+	passed := time.Since(b.since)
+	if passed < burstSpan {
+		return
+	}
+	b.often = b.n > burstSize && passed < 2*burstSpan
+	b.since, b.n = time.Now(), 0
 }
 
 func (c *courier) close() {

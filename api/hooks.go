@@ -28,6 +28,7 @@ type hooks struct {
 	server *Server
 	group  *group
 	quiet  *quiet
+	burst  burst
 
 	mu   sync.Mutex
 	open map[string]openHook // by integration
@@ -103,6 +104,7 @@ const (
 // receive takes one request. Only what was verified and committed is answered
 // with 2xx, and only a failing store with 5xx.
 func (h *hooks) receive(c echo.Context) error {
+	h.burst.count()
 	r := c.Request()
 	provider, id := c.Param("provider"), c.Param("integration_id")
 	hook, err := h.hook(r.Context(), provider, id)
