@@ -164,7 +164,12 @@ func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *c
 	return a.Store.TakeTurn(ctx, w)
 }
 
+// sendTime is what is left of an attempt for the provider after a greeting; with
+// less, the message might leave and nobody learn of it.
+const sendTime = 11 * time.Second
+
 // greet asks the agent how it opens a session; the same words for every attempt.
+// One that took its time is kept, and sent by the next attempt.
 func (a *Activities) greet(ctx context.Context, agent campaign.Agent, s campaign.Session, now time.Time) (agents.Answer, error) {
 	var answer agents.Answer
 	raw, ok, err := a.Store.TurnTaken(ctx, s.ContactID, s.ID)
@@ -176,6 +181,9 @@ func (a *Activities) greet(ctx context.Context, agent campaign.Agent, s campaign
 			return answer, fmt.Errorf("write the greeting of session %s: %w", s.ID, err)
 		}
 		raw, err = a.Store.TakeTurn(ctx, store.TurnWrite{ContactID: s.ContactID, Key: s.ID, Output: raw})
+		if end, ok := ctx.Deadline(); ok && err == nil && time.Until(end) < sendTime {
+			err = &agents.Failure{RetryAfter: time.Millisecond, Err: errors.New("the agent took its time to open the session; what it says is sent next")}
+		}
 	}
 	if err != nil {
 		return answer, err

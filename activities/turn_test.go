@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
@@ -164,6 +165,10 @@ func TestAnAgentOpensTheSessionWhereNothingIsWritten(t *testing.T) {
 		CampaignID: "cp", ContactID: d.contact.ID, Communication: campaign.Communication{ID: d.contact.ID + "-9", Name: "call", StageID: "st_tg", StageName: "Telegram"},
 		Verdict: campaign.Verdict{Outcome: campaign.GateGo, Alternative: "default", Channel: campaign.SIP, Queue: workflows.QueueOutbox},
 	}
+	short, cancel := context.WithTimeout(ctx, 5*time.Second) // what a slow agent leaves of an attempt
+	defer cancel()
+	_, err = d.Activities.Send(short, in)
+	require.ErrorContains(t, err, "what it says is sent next", "the provider may need all its time")
 	for range 2 {
 		out, err := d.Activities.Send(ctx, in)
 		require.NoError(t, err)

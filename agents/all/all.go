@@ -5,6 +5,7 @@ package all
 import (
 	"carillon/agents"
 	"carillon/agents/external"
+	"carillon/agents/openai"
 	"carillon/agents/scripted"
 	"carillon/agents/webhook"
 )
@@ -13,6 +14,7 @@ import (
 func New(texts agents.Templates) *agents.Registry {
 	return agents.NewRegistry(
 		scripted.New(texts),
+		openai.New(texts),
 		webhook.Kind{},
 		external.Kind{},
 	)
