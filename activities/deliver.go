@@ -7,12 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
 	"carillon/campaign"
 	"carillon/channels"
 	"carillon/store"
+)
+
+// How long, and how often, a provider is asked what became of a message before
+// its outcome is unknown.
+const (
+	findTime  = 15 * time.Minute
+	findPause = 15 * time.Second
 )
 
 // noRedirect is the failure of a workspace that has no address for mode redirect.
@@ -69,6 +77,11 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 		if err == nil {
 			out, err := a.settle(ctx, m, receipt, nil)
 			return out, false, err
+		}
+		if f := channels.Classify(err); f.Retry() && a.now().Sub(earlier.CreatedAt) < findTime {
+			return campaign.SendOutcome{}, false, temporal.NewApplicationErrorWithOptions(f.Error(), "NotFoundYet", temporal.ApplicationErrorOptions{
+				NextRetryDelay: max(f.RetryAfter, findPause), Category: temporal.ApplicationErrorCategoryBenign,
+			})
 		}
 	}
 	if resend {

@@ -51,6 +51,7 @@ type Sender interface {
 type Finder interface {
 	// Find looks the message up by its correlation key. True means that it was
 	// sent, false that it surely was not; whoever cannot be sure returns an error.
+	// One that may be retried is asked again for a while.
 	Find(ctx context.Context, m Outbound) (Receipt, bool, error)
 }
 

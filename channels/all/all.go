@@ -4,6 +4,7 @@ package all
 
 import (
 	"carillon/channels"
+	"carillon/channels/bird"
 	"carillon/channels/human"
 	"carillon/channels/outbox"
 	"carillon/channels/sendgrid"
@@ -19,5 +20,6 @@ func New(box outbox.Box) *channels.Registry {
 		sendgrid.Provider{},
 		smtp.Provider{},
 		whatsapp.Provider{},
+		bird.Provider{},
 	)
 }

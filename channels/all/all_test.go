@@ -33,6 +33,8 @@ func TestEveryChannelIsDescribed(t *testing.T) {
 			want = []string{"outbox", "sendgrid", "smtp"}
 		case campaign.WhatsAppMeta:
 			want = []string{"outbox", "meta"}
+		case campaign.WhatsAppBird:
+			want = []string{"outbox", "bird"}
 		case campaign.Human:
 			want = []string{"human"}
 		case campaign.NoCommunication:

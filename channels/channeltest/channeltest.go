@@ -197,6 +197,7 @@ func testFind(t *testing.T, spec Spec) {
 		t.Skip("the provider cannot look messages up")
 	}
 	m := Outbound(spec.Provider.Describe().Channels[0], 3)
+	m.At = clock().Add(-time.Hour) // long enough ago that a provider must know
 	_, found, err := f.Find(t.Context(), m)
 	require.NoError(t, err)
 	require.False(t, found, "found before it was sent")
