@@ -84,18 +84,23 @@ func (s *Server) plan(ctx context.Context, in *contactPath) (*body[Plan], error)
 	if err != nil {
 		return nil, err
 	}
+	gone := false
 	if c.StartedAt != nil && !c.Status.Ended() && s.Temporal != nil {
 		p, err := s.askPlan(ctx, &c)
 		if err == nil {
-			return &body[Plan]{Body: p}, nil
+			err = s.look(ctx, &c, &p)
+			return &body[Plan]{Body: p}, err
 		}
-		var notReady *serviceerror.WorkflowNotReady
-		var gone *serviceerror.NotFound
-		if !errors.As(err, &notReady) && !errors.As(err, &gone) && !errors.Is(err, context.DeadlineExceeded) {
+		_, notReady := errors.AsType[*serviceerror.WorkflowNotReady](err)
+		if _, gone = errors.AsType[*serviceerror.NotFound](err); !notReady && !gone && !errors.Is(err, context.DeadlineExceeded) {
 			s.Log.Warn("query plan", "contact_id", c.ID, "error", err)
 		}
 	}
-	p, err := s.storedPlan(ctx, &c)
+	p := storedPlan(&c)
+	if c.StartedAt != nil && !c.Status.Ended() && gone {
+		p.Blockers = append(p.Blockers, "its workflow is gone: restart it")
+	}
+	err = s.look(ctx, &c, &p)
 	return &body[Plan]{Body: p}, err
 }
 
@@ -117,21 +122,15 @@ func (s *Server) askPlan(ctx context.Context, c *campaign.Contact) (Plan, error)
 	return p, nil
 }
 
-func (s *Server) storedPlan(ctx context.Context, c *campaign.Contact) (Plan, error) {
-	camp, err := s.Store.Campaign(ctx, c.CampaignID)
-	if err != nil {
-		return Plan{}, err
-	}
+// storedPlan is as much as the store knows.
+func storedPlan(c *campaign.Contact) Plan {
 	st := campaign.NewState(*c)
 	p := Plan{Blockers: append([]string{}, st.Blockers()...)}
 	if at, why, ok := st.Wake(); ok {
 		at = at.UTC()
 		p.NextAction, p.At = why, &at
 	}
-	if camp.Status != campaign.Running && !c.Status.Ended() {
-		p.Blockers = append(p.Blockers, "the campaign is "+string(camp.Status))
-	}
-	return p, nil
+	return p
 }
 
 type communicationsInput struct {
@@ -196,7 +195,10 @@ func (s *Server) exportContacts(ctx context.Context, in *exportInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	filter := in.filter(in.ID)
+	filter, err := in.filter(in.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
 	if in.Format == "ndjson" {
 		return s.download(ctx, "application/x-ndjson", in.ID+"-contacts.ndjson", func(w io.Writer) error {
 			out := json.NewEncoder(w)

@@ -54,10 +54,12 @@ type ContactQuery struct {
 	ObjectID     string                 `query:"object_id" json:"object_id,omitempty"`
 	ExternalID   string                 `query:"external_id" json:"external_id,omitempty"`
 	UpdatedSince time.Time              `query:"updated_since" json:"updated_since,omitzero"`
+	OverdueBy    string                 `query:"overdue_by" json:"overdue_by,omitempty" example:"15m" doc:"Stuck: its next action should have happened so long ago. Those that wait the longest come first."`
+	HeldFor      string                 `query:"held_for" json:"held_for,omitempty" example:"1d" doc:"Stuck: something outside has held it for so long. Those that wait the longest come first."`
 	Field        map[string]string      `query:"field,deepObject" json:"field,omitempty" doc:"Values of parameters: field.<name>=<value>."`
 }
 
-func (q *ContactQuery) filter(campaignID string) store.ContactFilter {
+func (q *ContactQuery) filter(campaignID string, now time.Time) (store.ContactFilter, error) {
 	f := store.ContactFilter{
 		CampaignID: campaignID, Stage: q.Stage, Status: q.Status, Outcome: campaign.Outcome(q.Outcome), Query: strings.TrimSpace(q.Q),
 		ObjectID: q.ObjectID, ExternalID: q.ExternalID, UpdatedSince: q.UpdatedSince.UTC(), Fields: q.Field,
@@ -79,7 +81,12 @@ func (q *ContactQuery) filter(campaignID string) store.ContactFilter {
 	} else {
 		f.AttentionReason = q.Attention
 	}
-	return f
+	var err error
+	if f.OverdueSince, err = since("overdue_by", q.OverdueBy, now); err != nil {
+		return f, err
+	}
+	f.HeldSince, err = since("held_for", q.HeldFor, now)
+	return f, err
 }
 
 // fieldFilters lets field.<name>=x through: the reference knows it as
@@ -111,7 +118,11 @@ func (s *Server) listContacts(ctx context.Context, in *contactsInput) (*listed[C
 	if _, err := s.Store.Campaign(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	l, err := s.Store.Contacts(ctx, in.filter(in.ID), in.store())
+	f, err := in.filter(in.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.Store.Contacts(ctx, f, in.store())
 	return listAs(l, s.showContact), err
 }
 

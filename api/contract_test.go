@@ -29,6 +29,7 @@ GET /v1/campaigns/{id}/export
 POST /v1/campaigns/import
 GET /v1/campaigns/{id}/preflight
 GET /v1/campaigns/{id}/analytics
+GET /v1/campaigns/{id}/stuck
 GET PUT /v1/settings
 GET POST /v1/campaigns/{id}/stages
 PUT /v1/campaigns/{id}/stages/order

@@ -143,7 +143,11 @@ func (s *Server) bulk(ctx context.Context, in *bulkInput) (*body[Accepted], erro
 	if _, err := s.Store.Campaign(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	spec := bulkSpec{Filter: b.Filter.filter(in.ID), Operation: campaign.Operation{
+	filter, err := b.Filter.filter(in.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	spec := bulkSpec{Filter: filter, Operation: campaign.Operation{
 		Action: b.Action, Actor: actor(ctx), StageName: b.StageName, SendNow: b.SendNow, StartDate: b.StartDate, Reason: b.Reason,
 	}}
 	switch {

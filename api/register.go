@@ -15,6 +15,7 @@ func (s *Server) register() {
 	s.strategies(g)
 	s.preflight(g)
 	s.analytics(g)
+	s.stuck(g)
 	s.imports(g)
 	s.contacts(g)
 	s.operations(g)

@@ -86,6 +86,9 @@ func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error
 // each visits the rows of a query.
 func (c conn) each(ctx context.Context, query string, args []any, visit func(scanner) error) error {
 	cleanArgs(args)
+	if c.s.watch != nil {
+		c.s.watch(query, args)
+	}
 	stmt, err := c.statement(ctx, query) //nolint:sqlclosecheck // prepared once, kept by the store
 	if err != nil {
 		return mapped(err)

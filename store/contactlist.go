@@ -11,14 +11,15 @@ import (
 
 // Contacts lists contacts: in the order of their ids; with UpdatedSince in the
 // order of their updates, so that a reader who goes on from the last one sees
-// every change; with Query in the order of what was found.
+// every change; with HeldSince or OverdueSince those first that wait the longest;
+// with Query in the order of what was found.
 func (s *Store) Contacts(ctx context.Context, f ContactFilter, p Page) (List[campaign.Contact], error) {
 	var items List[campaign.Contact]
 	var err error
 	if f.Query != "" {
 		items, err = s.searchContacts(ctx, f, p)
 	} else {
-		items, err = s.listContacts(ctx, f, p, f.UpdatedSince.IsZero())
+		items, err = s.listContacts(ctx, f, p, f.orderColumn())
 	}
 	if err != nil {
 		return items, fmt.Errorf("list contacts: %w", err)
@@ -26,22 +27,42 @@ func (s *Store) Contacts(ctx context.Context, f ContactFilter, p Page) (List[cam
 	return items, nil
 }
 
-func (s *Store) listContacts(ctx context.Context, f ContactFilter, p Page, byID bool) (List[campaign.Contact], error) {
+// orderColumn is the column of time that a list is in the order of, "" for ids.
+func (f *ContactFilter) orderColumn() string {
+	switch {
+	case !f.HeldSince.IsZero():
+		return "c.held_since"
+	case !f.OverdueSince.IsZero():
+		return "c.next_action_at"
+	case !f.UpdatedSince.IsZero():
+		return "c.updated_at"
+	default:
+		return ""
+	}
+}
+
+func (s *Store) listContacts(ctx context.Context, f ContactFilter, p Page, column string) (List[campaign.Contact], error) {
 	var q query
 	id, from, err := s.driveContacts(ctx, &q, f)
 	if err != nil {
 		return List[campaign.Contact]{}, err
 	}
 	by := order{columns: []string{id}}
-	if !byID {
-		by.columns = []string{"c.updated_at", "c.id"}
+	at := "0"
+	if column != "" {
+		at, by.columns = column, []string{column, "c.id"}
 	}
-	return list(ctx, s.read(), `select c.doc from `+from, &q, by, p, func(row scanner) (campaign.Contact, position, error) {
-		c, err := scanDoc[campaign.Contact](row)
-		if byID {
+	return list(ctx, s.read(), `select c.doc, `+at+` from `+from, &q, by, p, func(row scanner) (c campaign.Contact, at position, err error) {
+		var doc []byte
+		var when int64
+		if err = row.Scan(&doc, &when); err != nil {
+			return c, nil, err
+		}
+		c, err = decode[campaign.Contact](doc)
+		if column == "" {
 			return c, position{c.ID}, err
 		}
-		return c, position{micros(c.UpdatedAt), c.ID}, err
+		return c, position{when, c.ID}, err
 	})
 }
 
@@ -103,6 +124,14 @@ func (s *Store) filterContacts(q *query, f ContactFilter, driving bool) {
 	case f.Idle != nil:
 		q.where("not c.idle")
 	}
+	if !f.HeldSince.IsZero() {
+		q.list.WriteString("held_since;") // the moment moves on, and the cursor stays good
+		q.and("c.held_since < ?", micros(f.HeldSince))
+	}
+	if !f.OverdueSince.IsZero() {
+		q.list.WriteString("overdue_since;")
+		q.and("c.next_action_at < ?", micros(f.OverdueSince))
+	}
 	if !f.UpdatedSince.IsZero() {
 		q.where("c.updated_at >= ?", micros(f.UpdatedSince))
 	}
@@ -124,7 +153,7 @@ func (s *Store) filterContacts(q *query, f ContactFilter, driving bool) {
 // EachContact streams every contact of the filter in the order of their ids.
 func (s *Store) EachContact(ctx context.Context, f ContactFilter, visit func(campaign.Contact) error) error {
 	for page := (Page{Limit: 500}); ; {
-		items, err := s.listContacts(ctx, f, page, true)
+		items, err := s.listContacts(ctx, f, page, "")
 		if err != nil {
 			return fmt.Errorf("stream contacts: %w", err)
 		}

@@ -61,7 +61,7 @@ func (c conn) lockContact(ctx context.Context, id string) (r contactRow, err err
 const contactColumns = "id text, campaign_id text, status text, current_stage text, outcome text, held_cause text, " +
 	"attention_reason text, idle boolean, paused boolean, planned boolean, created_at bigint, updated_at bigint, " +
 	"started_at bigint, launched_at bigint, ended_at bigint, next_action_at bigint, revision bigint, " +
-	"generation bigint, run_id text, run_revision bigint, reached text, doc text"
+	"generation bigint, run_id text, run_revision bigint, reached text, held_since bigint, doc text"
 
 // contactJSON is a row of contactColumns.
 type contactJSON struct {
@@ -86,6 +86,7 @@ type contactJSON struct {
 	RunID           string `json:"run_id"`
 	RunRevision     int64  `json:"run_revision"`
 	Reached         string `json:"reached"`
+	HeldSince       *int64 `json:"held_since"`
 	Doc             string `json:"doc"`
 }
 
@@ -105,7 +106,7 @@ func (r *contactRow) columns() (contactJSON, error) {
 		Revision: r.revision, Generation: r.generation, RunID: r.runID, RunRevision: r.recorded, Reached: string(r.reached), Doc: doc,
 	}
 	if c.Held != nil {
-		j.HeldCause = cut(c.Held.Cause)
+		j.HeldCause, j.HeldSince = cut(c.Held.Cause), microsPtr(&c.Held.Since)
 	}
 	if c.Attention != nil {
 		j.AttentionReason = cut(c.Attention.Reason)
@@ -137,9 +138,9 @@ func tidyContact(c *campaign.Contact) {
 func (c conn) insertContacts(ctx context.Context, rows []contactRow) error {
 	return c.bulkContacts(ctx, rows, `insert into contacts
 		(id, campaign_id, status, current_stage, outcome, held_cause, attention_reason, idle, paused, planned,
-		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, reached, doc)
+		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, reached, held_since, doc)
 		select id, campaign_id, status, current_stage, outcome, held_cause, attention_reason, idle, paused, planned,
-		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, reached, doc
+		 created_at, updated_at, started_at, launched_at, ended_at, next_action_at, revision, generation, run_id, run_revision, reached, held_since, doc
 		from `+c.s.dialect.rows(contactColumns))
 }
 
@@ -153,7 +154,7 @@ func (c conn) updateContacts(ctx context.Context, rows []contactRow) error {
 		attention_reason = x.attention_reason, idle = x.idle, paused = x.paused, planned = x.planned,
 		updated_at = x.updated_at, started_at = x.started_at, launched_at = x.launched_at, ended_at = x.ended_at,
 		next_action_at = x.next_action_at, revision = x.revision, generation = x.generation, run_id = x.run_id,
-		run_revision = x.run_revision, reached = x.reached, doc = x.doc
+		run_revision = x.run_revision, reached = x.reached, held_since = x.held_since, doc = x.doc
 		from `+c.s.dialect.rows(contactColumns)+` where contacts.id = x.id`)
 }
 
@@ -166,11 +167,11 @@ func (c conn) updateContact(ctx context.Context, r *contactRow) error {
 	_, err = c.exec(ctx, `update contacts set
 		status = $2, current_stage = $3, outcome = $4, held_cause = $5, attention_reason = $6, idle = $7, paused = $8,
 		planned = $9, updated_at = $10, started_at = $11, launched_at = $12, ended_at = $13, next_action_at = $14,
-		revision = $15, generation = $16, run_id = $17, run_revision = $18, reached = $19, doc = $20
+		revision = $15, generation = $16, run_id = $17, run_revision = $18, reached = $19, held_since = $20, doc = $21
 		where id = $1`,
 		j.ID, j.Status, j.CurrentStage, j.Outcome, j.HeldCause, j.AttentionReason, j.Idle, j.Paused,
 		j.Planned, j.UpdatedAt, j.StartedAt, j.LaunchedAt, j.EndedAt, j.NextActionAt,
-		j.Revision, j.Generation, j.RunID, j.RunRevision, j.Reached, j.Doc)
+		j.Revision, j.Generation, j.RunID, j.RunRevision, j.Reached, j.HeldSince, j.Doc)
 	return err
 }
 

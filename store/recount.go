@@ -80,7 +80,8 @@ func (c conn) recount(ctx context.Context, campaignID string) error {
 	}
 }
 
-// reachedBefore tells how far communications came from what was decided, and keeps it.
+// reachedBefore tells how far communications came from what was decided, and keeps
+// it, with since when a contact is held.
 func (c conn) reachedBefore(ctx context.Context, rows []contactRow) error {
 	ids, decided := make([]string, len(rows)), map[string][]campaign.Decision{}
 	for i := range rows {
@@ -96,18 +97,24 @@ func (c conn) reachedBefore(ctx context.Context, rows []contactRow) error {
 		return err
 	}
 	type reachedJSON struct {
-		ID      string           `json:"id"`
-		Reached campaign.Reached `json:"reached"`
+		ID        string           `json:"id"`
+		Reached   campaign.Reached `json:"reached"`
+		HeldSince *int64           `json:"held_since"`
 	}
 	var changed []reachedJSON
 	for i := range rows {
 		r := &rows[i]
-		if now := r.reached.Advance(&r.contact, decided[r.contact.ID]); now != r.reached {
+		if now := r.reached.Advance(&r.contact, decided[r.contact.ID]); now != r.reached || r.contact.Held != nil {
 			r.reached = now
-			changed = append(changed, reachedJSON{r.contact.ID, now})
+			j := reachedJSON{ID: r.contact.ID, Reached: now}
+			if r.contact.Held != nil {
+				j.HeldSince = microsPtr(&r.contact.Held.Since)
+			}
+			changed = append(changed, j)
 		}
 	}
-	return bulk(ctx, c, `update contacts set reached = x.reached from `+c.s.dialect.rows("id text, reached text")+` where contacts.id = x.id`, changed)
+	return bulk(ctx, c, `update contacts set reached = x.reached, held_since = x.held_since from `+
+		c.s.dialect.rows("id text, reached text, held_since bigint")+` where contacts.id = x.id`, changed)
 }
 
 // RecountAll counts every campaign's contacts anew.

@@ -15,6 +15,8 @@ type ContactFilter struct {
 	Outcome                                                                    campaign.Outcome
 	Held, Idle                                                                 *bool
 	UpdatedSince                                                               time.Time
+	OverdueSince                                                               time.Time         // something was to happen before, and did not
+	HeldSince                                                                  time.Time         // held since before
 	Fields                                                                     map[string]string // field.<name>=, compared as text
 }
 
@@ -46,6 +48,17 @@ type Settlement struct {
 	Created  bool               `json:"created,omitempty"`
 }
 
+// StuckLimit bounds what [Contacts.Stuck] counts of each sort.
+const StuckLimit = 10_000
+
+// Stuck counts contacts that do not go on by themselves.
+type Stuck struct {
+	Overdue   int            // something was to happen before a moment, and did not
+	Idle      int            // nothing is planned or open, and they are in no final stage
+	Attention map[string]int // a person must look, by reason
+	Held      map[string]int // something outside has held them since before a moment, by cause
+}
+
 // CommunicationRow is one communication with its contact, for lists.
 type CommunicationRow struct {
 	ContactID   string `json:"contact_id"`
@@ -74,6 +87,9 @@ type Contacts interface {
 	// its decisions; ErrConflict if its workflow owns it.
 	UpdateContact(ctx context.Context, campaignID, id string, change func(*campaign.Contact) ([]campaign.Decision, error)) (campaign.Contact, error)
 	DeleteContact(ctx context.Context, campaignID, id string) error
+	// Stuck counts the contacts of a campaign that do not go on by themselves, up to
+	// StuckLimit of each sort.
+	Stuck(ctx context.Context, campaignID string, overdue, held time.Time) (Stuck, error)
 
 	// BeginRun hands the contact to a run: sets started_at if unset, makes a
 	// pending contact active, allocates the run's generation (the same one when

@@ -109,7 +109,9 @@ func (s *Store) Sessions(ctx context.Context, f SessionFilter, p Page) (List[cam
 	}
 	q.equal("status", string(f.Status))
 	q.equal("mode", string(f.Mode))
-	q.equal("outcome", string(f.Outcome))
+	if f.Outcome != "" {
+		q.where("outcome = ? and outcome <> ''", string(f.Outcome))
+	}
 	if f.WaitingForPerson {
 		q.where("status = 'open' and mode = 'human'")
 	}

@@ -43,6 +43,7 @@ type Store struct {
 	clock          func() time.Time
 	prepared       sync.Map // SQL text to *sql.Stmt, SQLite only
 	close          func() error
+	watch          func(query string, args []any) // sees every query, if set: tests look at plans
 }
 
 // Open connects to "postgres://…" or opens the file of "sqlite:///path" or of a

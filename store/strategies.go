@@ -186,6 +186,9 @@ func (s *Store) Runs(ctx context.Context, f RunFilter, p Page) (List[campaign.St
 	q.equal("campaign_id", f.CampaignID)
 	q.equal("contact_id", f.ContactID)
 	q.equal("status", f.Status)
+	if f.Status == "error" {
+		q.where("status = 'error'") // names the index of the failed ones
+	}
 	q.equal("type", string(f.Type))
 	if f.Version != 0 {
 		q.where("version = ?", f.Version)

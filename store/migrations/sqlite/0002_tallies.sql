@@ -26,3 +26,20 @@ create table stage_names (
 );
 create index stage_names_by_stage on stage_names (stage_id);
 insert into stage_names (campaign_id, name, stage_id) select campaign_id, name, id from stages;
+
+-- Lists: a filter, and the common pairs of them, are each read along an index in the list's order.
+drop index contacts_attention;
+create index contacts_attention on contacts (campaign_id, attention_reason, id) where attention_reason <> '';
+create index contacts_by_hold on contacts (campaign_id, held_cause, id) where held_cause <> '';
+create index contacts_by_stage_status on contacts (campaign_id, current_stage, status, id);
+create index contacts_overdue on contacts (campaign_id, next_action_at, id) where next_action_at is not null;
+create index communications_by_stage_status on communications (campaign_id, stage, status, start_date, id);
+create index communications_by_channel on communications (campaign_id, channel, start_date, id);
+create index sessions_by_status on sessions (campaign_id, status, created_at, id);
+create index sessions_by_outcome on sessions (campaign_id, outcome, created_at, id) where outcome <> '';
+create index strategy_runs_by_type on strategy_runs (campaign_id, type, at, id);
+create index strategy_runs_failed on strategy_runs (campaign_id, at, id) where status = 'error';
+
+-- Since when a contact is held; for those that are held already it is filled in with the count.
+alter table contacts add column held_since bigint;
+create index contacts_held_since on contacts (campaign_id, held_since, id) where held_since is not null;
