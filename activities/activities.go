@@ -67,8 +67,9 @@ type Activities struct {
 	// PublicURL is where people outside reach the API; "" puts no links into messages.
 	PublicURL string
 
-	links links
-	ahead ahead
+	links  links
+	ahead  ahead
+	losses losses
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

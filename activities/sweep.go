@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -140,6 +141,18 @@ func (a *Activities) sweepBulk(ctx context.Context, s *workflows.SweepInput) (ou
 	return out, err
 }
 
+// OperateRestart is the bulk action that starts contacts whose workflow is gone.
+const OperateRestart = "restart"
+
+// restart starts a contact's workflow again, unless it runs.
+func (a *Activities) restart(ctx context.Context, c *campaign.Contact) error {
+	if c.Status.Ended() {
+		return fmt.Errorf("contact %s is %s", c.ID, c.Status)
+	}
+	_, err := a.Temporal.ExecuteWorkflow(ctx, relay.Start(c, "", time.Time{}, a.now()), workflows.TypeContact, relay.Input(c))
+	return err
+}
+
 // operate carries one operation of a bulk action out; the update's id makes a
 // repeated chunk harmless.
 func (a *Activities) operate(ctx context.Context, c *campaign.Contact, op *campaign.Operation, jobID string) error {
@@ -157,10 +170,23 @@ func (a *Activities) operate(ctx context.Context, c *campaign.Contact, op *campa
 		})
 		return err
 	}
-	h, err := a.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+	if op.Action == OperateRestart {
+		return a.restart(ctx, c)
+	}
+	update := client.UpdateWorkflowOptions{
 		WorkflowID: workflows.ContactWorkflowID(c.CampaignID, c.ID), UpdateName: workflows.UpdateOperate, UpdateID: jobID,
 		Args: []any{*op}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
+	}
+	var h client.WorkflowUpdateHandle
+	var err error
+	if c.Status.Ended() && op.Action != campaign.OperateMove {
+		h, err = a.Temporal.UpdateWorkflow(ctx, update)
+	} else { // with start: a lost contact has no run any more
+		h, err = a.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: a.Temporal.NewWithStartWorkflowOperation(relay.Start(c, "", time.Time{}, a.now()), workflows.TypeContact, relay.Input(c)),
+			UpdateOptions:          update,
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (o *outlook) reach(ctx context.Context, d *campaign.Delivery) (string, erro
 	}
 	if o.s.Mode != ModeOutbox && address != "" {
 		if err := channels.CheckAddress(d.Channel, address); err != nil {
-			return err.Error(), nil
+			return fmt.Sprint(err), nil
 		}
 	}
 	reason, err := o.s.Store.Suppressed(ctx, o.c.ExternalID, d.Channel, address)
@@ -160,10 +160,13 @@ func (o *outlook) reach(ctx context.Context, d *campaign.Delivery) (string, erro
 func (o *outlook) hours(ctx context.Context) error {
 	zone := o.camp.Location()
 	if name := o.c.Timezone; name != "" {
-		loc, err := time.LoadLocation(name)
-		if err != nil || !campaign.ValidZone(name) {
+		if !campaign.ValidZone(name) {
 			o.add("the contact's time zone %q does not exist", name)
 			return nil
+		}
+		loc, err := time.LoadLocation(name)
+		if err != nil {
+			return err
 		}
 		zone = loc
 	}

@@ -125,7 +125,7 @@ type bulkInput struct {
 // Bulk is one action on many contacts.
 type Bulk struct {
 	Filter    ContactQuery `json:"filter" doc:"As the list's query; {} is every contact of the campaign."`
-	Action    string       `json:"action" enum:"retry,skip,stop,pause,resume,move,reschedule"`
+	Action    string       `json:"action" enum:"retry,skip,stop,pause,resume,move,reschedule,restart" doc:"restart starts the workflows that are gone; retry does too, and goes on with the plan."`
 	StageName string       `json:"stage_name,omitempty" doc:"Of a move."`
 	SendNow   bool         `json:"send_now,omitempty" doc:"Of a move."`
 	StartDate *time.Time   `json:"start_date,omitempty" doc:"Of a reschedule: the new date of each contact's next planned communication."`

@@ -26,7 +26,7 @@ type stuckInput struct {
 type Stuck struct {
 	Overdue   int            `json:"overdue" doc:"Their next action should have happened long ago: no worker runs, it cannot keep up, or the workflow is lost."`
 	Idle      int            `json:"idle" doc:"Active, with nothing planned and nothing open."`
-	Attention map[string]int `json:"attention" doc:"By reason; no_workflow can be restarted in bulk."`
+	Attention map[string]int `json:"attention" doc:"By reason; retry, also in bulk, goes on with those of no_workflow."`
 	Held      map[string]int `json:"held" doc:"Held for long, by cause."`
 }
 

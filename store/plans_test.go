@@ -39,6 +39,7 @@ func TestListsReadAlongAnIndex(t *testing.T) {
 			{Fields: map[string]string{"city": "Rome"}, Status: "active"},
 			{UpdatedSince: since},
 			{OverdueSince: since},
+			{OverdueSince: since, Status: "active"},
 			{HeldSince: since},
 			{HeldSince: since, HeldCause: "agent_full"},
 		} {

@@ -103,6 +103,9 @@ type Contacts interface {
 	// nothing if the contact has ended or needs attention already, or if another
 	// run is its newest.
 	LostRun(ctx context.Context, contactID, runID string, a campaign.Attention, d campaign.Decision) error
+	// RunOf returns a contact's newest run, "" if none began, and whether its
+	// workflow was started.
+	RunOf(ctx context.Context, contactID string) (runID string, launched bool, err error)
 	// Memo returns the output committed under (contact, run, step), if any.
 	Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error)
 	// PutMemo commits an output, with the strategy run it came from if not nil; the

@@ -170,6 +170,13 @@ func (s *Store) LostRun(ctx context.Context, contactID, runID string, a campaign
 	return wrap(err, "record the lost run of contact %s", contactID)
 }
 
+// RunOf returns a contact's newest run.
+func (s *Store) RunOf(ctx context.Context, contactID string) (runID string, launched bool, err error) {
+	var at *int64
+	err = s.read().one(ctx, `select run_id, launched_at from contacts where id = $1`, []any{contactID}, &runID, &at)
+	return runID, at != nil, wrap(err, "read the run of contact %s", contactID)
+}
+
 // Memo returns what a step of a run committed, if it did.
 func (s *Store) Memo(ctx context.Context, contactID, runID string, step int64) (json.RawMessage, bool, error) {
 	out, err := s.read().memo(ctx, contactID, runID, step)

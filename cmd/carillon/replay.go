@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -18,7 +17,7 @@ import (
 // replayCmd replays a history against this build: it proves that a workflow
 // that runs now would go on with it.
 type replayCmd struct {
-	File       string `arg:"" optional:"" type:"existingfile" help:"History as downloaded in the Web UI, or by temporal workflow show -o json."`
+	File       string `arg:"" optional:"" type:"existingfile" help:"History as downloaded in the Web UI, payloads decoded or not, or by temporal workflow show -o json; also gzipped."`
 	WorkflowID string `name:"workflow-id" help:"Fetch the history of this workflow from the server instead (TEMPORAL_ADDRESS)."`
 	RunID      string `name:"run-id" help:"Run of the workflow; the newest if not given."`
 }
@@ -31,13 +30,9 @@ func (r *replayCmd) Run(ctx context.Context, out io.Writer) error {
 	name := r.File
 	switch {
 	case r.File != "":
-		f, err := os.Open(r.File)
+		history, err := readHistory(r.File)
 		if err != nil {
 			return err
-		}
-		history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
-		if err := errors.Join(err, f.Close()); err != nil {
-			return fmt.Errorf("read %s: %w", r.File, err)
 		}
 		if err := replayer.ReplayWorkflowHistory(logger, history); err != nil {
 			return fmt.Errorf("%s does not replay: %w", r.File, err)
