@@ -74,8 +74,7 @@ func (o *outlook) around() {
 		return m.Status.Status != campaign.CommunicationPlanned && !m.Status.Status.Final()
 	})
 	switch {
-	case o.m == nil && open:
-		o.add("nothing is planned: an open communication waits for its answer or its end")
+	case o.m == nil && open: // it waits for an answer, which is what comes next
 	case o.m == nil && o.c.Status == campaign.ContactPending:
 		o.add("nothing is planned: data_load planned no communication")
 	case o.m == nil:
