@@ -169,9 +169,9 @@ func (c *carillon) in(t *testing.T) *carillon {
 	return &other
 }
 
-func (c *carillon) start() {
+func (c *carillon) start(flags ...string) {
 	c.t.Helper()
-	c.process = launch(c.t, c.env, "dev", "--data", c.data, "--listen", "127.0.0.1:0", "--temporal-port", "0", "--ui-port", "0")
+	c.process = launch(c.t, c.env, append([]string{"dev", "--data", c.data, "--listen", "127.0.0.1:0", "--temporal-port", "0", "--ui-port", "0"}, flags...)...)
 	c.api = c.ready["api"].(string)
 }
 
@@ -292,4 +292,13 @@ func launchOnce(t *testing.T, env []string, args ...string) string {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
+}
+
+// launchFailing is launchOnce for a command that may fail.
+func launchFailing(t *testing.T, env []string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

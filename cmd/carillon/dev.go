@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,7 @@ type devCmd struct {
 	TemporalPort int    `name:"temporal-port" default:"7233" help:"Port of the Temporal dev server; 0 picks a free one."`
 	UIPort       int    `name:"ui-port" default:"8233" help:"Port of the Temporal Web UI; 0 picks a free one."`
 	AdminKey     string `name:"admin-key" env:"CARILLON_ADMIN_KEY" help:"The bootstrap admin's API key; made and kept in the data directory if not given."`
+	Demo         bool   `help:"Load a campaign with 50 contacts who answer by themselves, days passing in seconds; once."`
 }
 
 // Run starts everything, prints where it is, and stops everything at the end.
@@ -81,6 +83,13 @@ func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
 		defer cancel()
 		_ = h.Shutdown(end)
 	}()
+	if d.Demo {
+		over, err := d.demo(ctx, out, url, s.log)
+		if err != nil {
+			return err
+		}
+		defer over()
+	}
 	if err := announce(out, url, options.HostPort, ui, d.AdminKey, d.Mode); err != nil {
 		return err
 	}
@@ -91,6 +100,24 @@ func (d *devCmd) Run(ctx context.Context, out io.Writer) error {
 	case <-stopped:
 		return server.Err()
 	}
+}
+
+// demo loads the demo and lets it play until the returned function is called.
+func (d *devCmd) demo(ctx context.Context, out io.Writer, url string, log *slog.Logger) (func(), error) {
+	if d.Mode != "outbox" {
+		return nil, fmt.Errorf("--demo writes to invented people: only in --mode outbox, not %s", d.Mode)
+	}
+	show := &demo{rest: (&remote{API: url, Key: d.AdminKey}).rest()}
+	if err := show.load(ctx, out); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		show.play(ctx, log)
+	}()
+	return func() { cancel(); <-ended }, nil
 }
 
 // temporal uses the server of TEMPORAL_ADDRESS if there is one, else starts

@@ -23,8 +23,9 @@ type remote struct {
 
 // rest is the REST API as the commands use it.
 type rest struct {
-	base, key string
-	http      *http.Client
+	base, key   string
+	idempotency string // sent as the Idempotency-Key, if not ""
+	http        *http.Client
 }
 
 func (r *remote) rest() *rest {
@@ -70,6 +71,9 @@ func (c *rest) send(ctx context.Context, method, path, contentType string, body 
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	if c.idempotency != "" {
+		r.Header.Set("Idempotency-Key", c.idempotency)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
