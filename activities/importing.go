@@ -242,6 +242,9 @@ func (c *chunk) run(ctx context.Context, wave []item) error {
 func (c *chunk) keep(it *item, out campaign.StrategyOutcome, run *campaign.StrategyRun) {
 	if out.Error != nil {
 		c.fail(it.line, "strategy", out.Error.Kind, out.Error.Text())
+		if run != nil {
+			c.write.Runs = append(c.write.Runs, *run)
+		}
 		return
 	}
 	contact, decisions := campaign.Load(it.contact, it.before, &out, campaign.LoadedBy{ImportID: c.imp.ID, Line: it.line}, c.now)

@@ -99,6 +99,9 @@ func TestImportsTakeTheGoodRowsAndSayWhatIsWrongWithTheOthers(t *testing.T) {
 			require.True(t, strings.HasPrefix(report[i], want), "%q does not begin with %q", report[i], want)
 		}
 		require.Contains(t, report[5], "data_load.py:4: exception: ValueError: nobody plans trouble")
+		runs := s.list(s.path("/strategy_runs?status=error"))
+		require.Len(t, runs, 1, "the row's run can be read though there is no contact")
+		require.Equal(t, "nobody plans trouble", runs[0]["error"].(doc)["message"])
 		require.Empty(t, s.contacts("&object_id=8"), "a row that failed leaves no contact")
 
 		failed := string(s.must(http.MethodGet, s.path("/imports/"+imported["id"].(string)+"/failed_rows"), nil).body)

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"carillon/campaign"
 )
 
 // ExistingContacts returns which of the ids exist, with what decides whether a
@@ -112,7 +110,7 @@ func (c conn) writeChunkContacts(ctx context.Context, campaignID string, w *Chun
 	var added, updated []contactRow
 	var changes []contactChange
 	var decisions []decisionJSON
-	var runs []campaign.StrategyRun
+	runs := slices.Clone(w.Runs)
 	for i := range w.Contacts {
 		one := &w.Contacts[i]
 		row, ok := existing[one.Contact.ID]

@@ -26,7 +26,8 @@ type ChunkWrite struct {
 	Contacts []ContactWrite
 	Failed   []campaign.RowError
 	Warnings []campaign.RowError
-	Pending  []PendingRow // rows that went to a workflow, to be settled by Record
+	Pending  []PendingRow           // rows that went to a workflow, to be settled by Record
+	Runs     []campaign.StrategyRun // of rows that failed
 	Created  int
 	Updated  int
 	Now      time.Time

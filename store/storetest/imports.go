@@ -58,6 +58,7 @@ func testImports(t *testing.T, s *store.Store) {
 		Pending: []store.PendingRow{{Line: 4, ContactID: started.ID, Event: store.InboxEvent{
 			ID: "im_1-4", ContactID: started.ID, Kind: "import", Payload: []byte(`{"kind":"import"}`), At: now,
 		}}},
+		Runs: []campaign.StrategyRun{{ID: "load-3", CampaignID: "ca_1", ContactID: "none", At: now, Status: "error"}},
 	}
 	twice(t, func() error {
 		conflicts, err := s.CommitChunk(ctx, chunk)
@@ -73,6 +74,9 @@ func testImports(t *testing.T, s *store.Store) {
 	require.False(t, found[first.ID].Workflow)
 	require.True(t, found[started.ID].Workflow)
 	require.Equal(t, first.Name, found[first.ID].Contact.Name)
+	runs, err := s.Runs(ctx, store.RunFilter{CampaignID: "ca_1"}, store.Page{})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"load-1", "load-3"}, ids(runs.Items, func(r campaign.StrategyRun) string { return r.ID }), "also of the row that failed")
 
 	testChunkConflicts(t, s, found)
 	testSettling(t, s, started.ID)
