@@ -34,6 +34,8 @@ func StrategyJob(c *campaign.Campaign, stages []campaign.Stage, s *campaign.Stra
 	}
 	return strategies.Job{
 		CampaignID: c.ID, Timezone: c.Timezone, Network: s.Network, Kwargs: raw,
-		Source: strategies.Source{Key: s.Hash, Type: strategies.Type(s.Type), Function: s.Function, Filename: filename(s), Code: s.Code},
+		Source: strategies.Source{
+			Key: s.Hash, Type: strategies.Type(s.Type), Function: s.Function, Filename: filename(s), Code: s.Code, Quarantined: s.Quarantined,
+		},
 	}
 }

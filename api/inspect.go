@@ -124,6 +124,11 @@ func (i *inspection) strategies(ctx context.Context) error {
 			i.warnf("egress_missing", "egress.hosts", "the strategy %q may use the network, but every call is refused: list hosts such as "+
 				"api.crm.example:443 in the campaign's egress.hosts, or set the strategy's network to false", v.Name)
 		}
+		if v.Quarantined {
+			i.errorf("strategy_quarantined", "strategies["+v.Name+"]",
+				"version %d ended too many worker processes and is not run again: save a corrected one, or return to an earlier version", v.Version)
+			continue
+		}
 		problems, err := i.server.checkCode(ctx, CheckRequest{Type: t, Function: v.Function, Code: v.Code, Stages: i.names})
 		if err != nil {
 			return err

@@ -19,13 +19,14 @@ type StrategyBody struct {
 	Code     *string               `json:"code,omitempty" example:"def run(contact, existing_contact, logger):\n    return contact\n"`
 	Network  *bool                 `json:"network,omitempty" doc:"May call the hosts of the campaign's egress."`
 
-	ID         string `json:"id,omitempty" readOnly:"true"`
-	CampaignID string `json:"campaign_id,omitempty" readOnly:"true"`
-	Version    int    `json:"version,omitempty" readOnly:"true"`
-	Hash       string `json:"hash,omitempty" readOnly:"true"`
-	Slow       bool   `json:"slow,omitempty" readOnly:"true"`
-	CreatedAt  string `json:"created_at,omitempty" readOnly:"true"`
-	UpdatedAt  string `json:"updated_at,omitempty" readOnly:"true"`
+	ID          string `json:"id,omitempty" readOnly:"true"`
+	CampaignID  string `json:"campaign_id,omitempty" readOnly:"true"`
+	Version     int    `json:"version,omitempty" readOnly:"true"`
+	Hash        string `json:"hash,omitempty" readOnly:"true"`
+	Slow        bool   `json:"slow,omitempty" readOnly:"true"`
+	Quarantined bool   `json:"quarantined,omitempty" readOnly:"true"`
+	CreatedAt   string `json:"created_at,omitempty" readOnly:"true"`
+	UpdatedAt   string `json:"updated_at,omitempty" readOnly:"true"`
 }
 
 func (b *StrategyBody) into(v *campaign.Strategy) {
@@ -78,7 +79,7 @@ func (s *Server) strategies(g huma.API) {
 	op(s, g, http.MethodGet, one+"/code", "Read the code of a strategy", Viewer, s.readCode, answersText("text/x-python"))
 	op(s, g, http.MethodGet, one+"/versions", "List the versions of a strategy", Viewer, s.listVersions)
 	op(s, g, http.MethodPost, one+"/rollback", "Return to a version of a strategy", Manager, s.rollback,
-		describe("Makes a new version of the old code."))
+		describe("Makes a new version of the old code. A version that was quarantined is refused."))
 	op(s, g, http.MethodPost, one+"/test", "Try a strategy on a contact", Operator, s.tryStrategy,
 		describe("Sends and stores nothing."))
 	op(s, g, http.MethodPost, "/strategies/check", "Check the code of a strategy", Viewer, s.checkStrategy)

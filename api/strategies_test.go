@@ -73,6 +73,22 @@ func TestStrategyCRUD(t *testing.T) {
 	require.Equal(t, "def run(): pass\n", back["code"])
 	require.EqualValues(t, 3, back["version"])
 	s.call("POST", one+"/rollback", map[string]any{"version": 9}).fails(422)
+
+	id := strings.Split(path, "/")[3]
+	require.NoError(t, s.store.MarkQuarantined(t.Context(), id, back["hash"].(string)))
+	back = s.call("GET", one, nil).ok(200)
+	require.Equal(t, true, back["quarantined"])
+	require.Contains(t, s.preflight("/v1/campaigns/"+id, false), "strategy_quarantined")
+	made["quarantined"] = true
+	again := s.call("PUT", one, made).ok(200)
+	require.Equal(t, false, again["quarantined"], "another version is not, whatever a client sends")
+	require.NotContains(t, s.preflight("/v1/campaigns/"+id, true), "strategy_quarantined")
+	for _, version := range []int{1, 3} {
+		require.Contains(t, s.call("POST", one+"/rollback", map[string]any{"version": version}).fails(409).Detail, "quarantined")
+	}
+	versions := s.call("GET", one+"/versions", nil).ok(200)["items"].([]any)
+	require.Equal(t, false, versions[0].(map[string]any)["quarantined"])
+	require.Equal(t, true, versions[1].(map[string]any)["quarantined"])
 	require.Empty(t, s.call("GET", one[:strings.Index(one, "/strategies")]+"/strategy_runs?status=error", nil).ok(200)["items"])
 	require.Equal(t, 204, s.call("DELETE", one, nil).Status)
 }

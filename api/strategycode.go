@@ -144,6 +144,10 @@ func (s *Server) rollback(ctx context.Context, in *rollbackInput) (*tagged[campa
 	}
 	for _, old := range versions {
 		if old.Version == in.Body.Version {
+			if old.Quarantined {
+				return nil, campaign.Errorf(campaign.CodeConflict,
+					"version %d ended too many worker processes and is quarantined; return to another version, or save a corrected one", old.Version)
+			}
 			return s.changeStrategy(ctx, &in.StrategyRef, "rollback", func(v *campaign.Strategy) {
 				v.Code, v.Function = old.Code, old.Function
 			})

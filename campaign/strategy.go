@@ -42,8 +42,10 @@ type Strategy struct {
 	Version    int          `json:"version"`
 	Hash       string       `json:"hash"`
 	Slow       bool         `json:"slow"` // a run of this version has exceeded 500 ms
-	CreatedAt  time.Time    `json:"created_at"`
-	UpdatedAt  time.Time    `json:"updated_at"`
+	// Quarantined says that this version ended too many processes: nobody runs it again.
+	Quarantined bool      `json:"quarantined"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
 }
 
 // Validate reports every field that breaks a rule.

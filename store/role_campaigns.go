@@ -86,6 +86,9 @@ type Strategies interface {
 	StrategyVersions(ctx context.Context, campaignID, id string) ([]campaign.Strategy, error) // newest first
 	DeleteStrategy(ctx context.Context, campaignID, id string) error
 	MarkSlow(ctx context.Context, strategyID string, version int) error
+	// MarkQuarantined marks every version of the campaign's strategies with the
+	// hash; a later one that has the same code is marked from the start.
+	MarkQuarantined(ctx context.Context, campaignID, hash string) error
 	AddRun(ctx context.Context, run campaign.StrategyRun) error // idempotent by id
 	Runs(ctx context.Context, f RunFilter, p Page) (List[campaign.StrategyRun], error)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"carillon/campaign"
 )
@@ -26,7 +27,7 @@ func (c conn) insertStrategy(ctx context.Context, v *campaign.Strategy) error {
 		v.CreatedAt = c.s.now()
 	}
 	v.CreatedAt = at(v.CreatedAt)
-	v.UpdatedAt, v.Version, v.Hash = v.CreatedAt, 1, strategyHash(v)
+	v.UpdatedAt, v.Version, v.Hash, v.Quarantined = v.CreatedAt, 1, strategyHash(v), false
 	doc, err := encode(*v)
 	if err != nil {
 		return err
@@ -99,9 +100,12 @@ func (s *Store) UpdateStrategy(ctx context.Context, campaignID, id string, chang
 			return err
 		}
 		v.ID, v.CampaignID, v.CreatedAt, v.UpdatedAt = was.ID, was.CampaignID, was.CreatedAt, s.now()
-		v.Version, v.Slow, v.Hash = was.Version, was.Slow, strategyHash(&v)
+		v.Version, v.Slow, v.Quarantined, v.Hash = was.Version, was.Slow, was.Quarantined, strategyHash(&v)
 		if v.Hash != was.Hash {
 			v.Version, v.Slow = was.Version+1, false
+			if v.Quarantined, err = c.quarantined(ctx, id, v.Hash); err != nil {
+				return err
+			}
 		}
 		if err := c.putStrategy(ctx, &v); err != nil {
 			return fmt.Errorf("update strategy %s: %w", id, err)
@@ -178,6 +182,61 @@ func (s *Store) MarkSlow(ctx context.Context, strategyID string, version int) er
 		return fmt.Errorf("mark strategy %s slow: %w", strategyID, err)
 	}
 	return nil
+}
+
+// MarkQuarantined says that the code with this hash ended too many processes:
+// every version of the campaign's strategies that has it is not to be run again.
+func (s *Store) MarkQuarantined(ctx context.Context, campaignID, hash string) error {
+	err := s.write(ctx, func(c conn) error {
+		docs, err := collect(ctx, c, `select doc from strategies where campaign_id = $1 order by id`+s.dialect.locked, []any{campaignID}, scanDoc[campaign.Strategy])
+		if err != nil {
+			return err
+		}
+		for i := range docs {
+			if err := c.markQuarantined(ctx, &docs[i], hash); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark strategy version %s of campaign %s quarantined: %w", hash, campaignID, err)
+	}
+	return nil
+}
+
+func (c conn) markQuarantined(ctx context.Context, now *campaign.Strategy, hash string) error {
+	if now.Hash == hash && !now.Quarantined {
+		now.Quarantined = true
+		if err := c.putStrategy(ctx, now); err != nil {
+			return err
+		}
+	}
+	versions, err := c.versions(ctx, now.ID)
+	if err != nil {
+		return err
+	}
+	for i := range versions {
+		v := &versions[i]
+		if v.Hash != hash || v.Quarantined {
+			continue
+		}
+		v.Quarantined = true
+		if err := c.putVersion(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c conn) versions(ctx context.Context, strategyID string) ([]campaign.Strategy, error) {
+	return collect(ctx, c, `select doc from strategy_versions where strategy_id = $1 order by version`, []any{strategyID}, scanDoc[campaign.Strategy])
+}
+
+// quarantined reports whether an earlier version with the same code was.
+func (c conn) quarantined(ctx context.Context, strategyID, hash string) (bool, error) {
+	versions, err := c.versions(ctx, strategyID)
+	return slices.ContainsFunc(versions, func(v campaign.Strategy) bool { return v.Hash == hash && v.Quarantined }), err
 }
 
 // Runs lists strategy runs, the newest first.

@@ -37,7 +37,8 @@ type Options struct {
 	MaxCalls    int           // a worker is replaced after so many; 0 is 50,000
 	MaxAge      time.Duration // and after so long; 0 is 1 h
 
-	// OnQuarantine hears of a version that was quarantined, with what it did last. It must not call the pool.
+	// OnQuarantine hears of a version that was quarantined, with what it did last, before the call that did it returns.
+	// It must not call the pool.
 	OnQuarantine func(campaignID string, s Source, last Error)
 }
 

@@ -182,8 +182,23 @@ func TestAVersionThatEndsWorkersIsQuarantinedUntilAnotherIsSaved(t *testing.T) {
 	require.Equal(t, 3, r.Err.Line)
 	require.Len(t, heard, 1)
 	require.Equal(t, []string{j.Source.Key}, p.Status().Quarantined)
+	elsewhere := j
+	elsewhere.CampaignID = "cmp_other"
+	_, r = run(t, p, elsewhere, call(contactJSON))
+	require.Equal(t, strategies.KindWorkerCrashed, r.Err.Kind, "another campaign's copy is counted apart")
 	_, r = run(t, p, with(j, head+"    return contact\n"), call(contactJSON))
 	require.Nil(t, r.Err)
+}
+
+func TestAVersionKnownToBeQuarantinedIsRefused(t *testing.T) {
+	t.Parallel()
+	p := open(t)
+	j := job(strategies.Aggregation, head+"    return contact\n")
+	j.Source.Quarantined = true
+	_, r := run(t, p, j, call(contactJSON))
+	require.Equal(t, strategies.KindQuarantined, r.Err.Kind)
+	require.Equal(t, j.Source.Filename, r.Err.File)
+	require.Contains(t, r.Err.Message, "save a corrected one")
 }
 
 func TestAShortBudgetIsKept(t *testing.T) {

@@ -43,7 +43,7 @@ func (p *Pool) RunBatch(ctx context.Context, j Job, calls []Call) ([]Result, err
 	}
 	alone := false // after a death nobody could be blamed for, calls run one by one
 	for len(todo) > 0 {
-		if e := p.quarantine.check(j.Source); e != nil {
+		if e := p.quarantine.check(j.CampaignID, j.Source); e != nil {
 			for _, c := range todo {
 				results[c.index] = Result{Err: e}
 			}
@@ -206,7 +206,7 @@ func (w *worker) drop(d *dispatch) {
 
 // condemn counts a process ended by a version.
 func (p *Pool) condemn(w *worker, s Source, e Error) {
-	if s.Key != "" && p.quarantine.count(s, e, p.now()) && p.options.OnQuarantine != nil {
+	if s.Key != "" && p.quarantine.count(w.key.campaign, s, e, p.now()) && p.options.OnQuarantine != nil {
 		p.options.OnQuarantine(w.key.campaign, s, e)
 	}
 }

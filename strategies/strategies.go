@@ -38,6 +38,8 @@ type Source struct {
 	Function string
 	Filename string // as errors name it; "strategy.py" if empty
 	Code     string
+	// Quarantined says that this version is known to have ended too many processes, here or elsewhere: it is refused.
+	Quarantined bool
 }
 
 // Job says what to run, for whom and within which limits.

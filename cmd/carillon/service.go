@@ -67,7 +67,7 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 	if s.egress, err = egress.Open(ctx, egress.Options{Hosts: s.egressOf, AllowPrivate: c.Private, Log: s.log}); err != nil {
 		return nil, err
 	}
-	py.Egress = s.egress
+	py.Egress, py.OnQuarantine = s.egress, s.quarantined
 	if s.pool, err = strategies.Open(py); err != nil {
 		return nil, err
 	}
@@ -87,6 +87,19 @@ func (c *common) open(ctx context.Context, dsn string, o client.Options, py stra
 func (s *service) egressOf(ctx context.Context, campaignID string) (campaign.Egress, error) {
 	c, err := s.store.Campaign(ctx, campaignID)
 	return c.Egress, err
+}
+
+// quarantined keeps in the store that a version is not to be run again, so that
+// every process knows, also after a restart.
+func (s *service) quarantined(campaignID string, source strategies.Source, last strategies.Error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	log := s.log.With("campaign_id", campaignID, "strategy", source.Filename, "hash", source.Key, "kind", last.Kind)
+	if err := s.store.MarkQuarantined(ctx, campaignID, source.Key); err != nil {
+		log.Error("quarantined strategy not marked; this process alone refuses it", "error", err)
+		return
+	}
+	log.Warn("strategy quarantined")
 }
 
 func (s *service) close() {
