@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -165,7 +164,7 @@ func mergedOutcome(base, merged campaign.Contact, k campaign.Knowledge) (json.Ra
 
 // judge turns what a strategy returned into a change, or into the error its
 // author sees, and into the record of the run. Neither shows a secret.
-func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k campaign.Knowledge, hide *strings.Replacer) (campaign.StrategyOutcome, campaign.StrategyRun) {
+func judge(base campaign.Contact, r strategies.Result, s *campaign.Strategy, k campaign.Knowledge, hide *campaign.Redactor) (campaign.StrategyOutcome, campaign.StrategyRun) {
 	out := campaign.StrategyOutcome{Version: s.Version}
 	record := campaign.StrategyRun{StrategyID: s.ID, Type: s.Type, Version: s.Version, Status: "ok", Logs: []campaign.LogLine{}}
 	for _, l := range r.Logs {

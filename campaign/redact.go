@@ -15,11 +15,23 @@ const shortestSecret = 4
 // shortestCode is the same for what is left of a secret inside base64.
 const shortestCode = 8
 
-// NewRedactor replaces the values of secrets by [secret]: as they are, quoted
-// as in JSON or Python, percent-encoded, in hex and in base64, also as a part
-// of a longer text that was encoded, such as user:password. Values shorter than
-// four bytes stay.
-func NewRedactor(secrets map[string]Secret) *strings.Replacer {
+// hidden is what stands for a secret.
+const hidden = "[secret]"
+
+// cutMark ends a text that the strategies' runner has cut.
+const cutMark = "…"
+
+// Redactor replaces the values of secrets by [secret]: as they are, quoted as
+// in JSON or Python, percent-encoded, in hex and in base64, also as a part of a
+// longer text that was encoded, such as user:password. Values shorter than four
+// bytes stay. It is safe for concurrent use.
+type Redactor struct {
+	forms []string
+	whole *strings.Replacer
+}
+
+// NewRedactor makes a redactor of some secrets.
+func NewRedactor(secrets map[string]Secret) *Redactor {
 	seen := map[string]bool{}
 	for _, v := range secrets {
 		plain := v.Reveal()
@@ -45,9 +57,31 @@ func NewRedactor(secrets map[string]Secret) *strings.Replacer {
 	})
 	pairs := make([]string, 0, 2*len(forms))
 	for _, form := range forms {
-		pairs = append(pairs, form, "[secret]")
+		pairs = append(pairs, form, hidden)
 	}
-	return strings.NewReplacer(pairs...)
+	return &Redactor{forms: forms, whole: strings.NewReplacer(pairs...)}
+}
+
+// Replace hides the secrets in a text; in one that was cut (it ends in …) also
+// the beginning of a secret that is left at its end.
+func (r *Redactor) Replace(text string) string {
+	text = r.whole.Replace(text)
+	body, cut := strings.CutSuffix(text, cutMark)
+	if !cut {
+		return text
+	}
+	longest := 0
+	for _, form := range r.forms {
+		for n := min(len(form), len(body)); n > longest; n-- {
+			if strings.HasSuffix(body, form[:n]) {
+				longest = n
+			}
+		}
+	}
+	if longest == 0 {
+		return text
+	}
+	return body[:len(body)-longest] + hidden + cutMark
 }
 
 // formsOf lists how a secret may look in a text.

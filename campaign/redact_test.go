@@ -32,5 +32,18 @@ func TestNoFormOfASecretIsShown(t *testing.T) {
 		require.Contains(t, text, "[secret]", user)
 		require.Less(t, len(text), len("Basic [secret]")+14, "only the user is left")
 	}
+	for text, want := range map[string]string{
+		"it is abcdefghijkl…": "it is [secret]…",
+		"it is abcdefghijk…":  "it is [secret]…",
+		"it is abc…":          "it is [secret]…",
+		"it is a…":            "it is [secret]…",
+		"s3cr%2Ft+%22k%…":     "[secret]…",
+		"it is abcx…":         "it is abcx…",
+		"it is abc":           "it is abc",
+		"…":                   "…",
+		"Basic " + base64.StdEncoding.EncodeToString([]byte("user:abcdefghijkl"))[:14] + "…": "Basic dXNlcjp[secret]…",
+	} {
+		require.Equal(t, want, hide.Replace(text))
+	}
 	require.Equal(t, "123", hide.Replace("123"), "too short to be told from anything else")
 }

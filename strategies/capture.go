@@ -14,6 +14,7 @@ type capture struct {
 
 	mu   sync.Mutex
 	kept []byte
+	cut  bool
 }
 
 func newCapture(file *os.File, limit int) *capture {
@@ -25,7 +26,10 @@ func newCapture(file *os.File, limit int) *capture {
 		for first := true; ; first = false {
 			n, err := file.Read(buffer)
 			c.mu.Lock()
-			c.kept = append(c.kept, buffer[:min(n, limit-len(c.kept))]...)
+			if room := limit - len(c.kept); n > room {
+				n, c.cut = room, true
+			}
+			c.kept = append(c.kept, buffer[:n]...)
 			c.mu.Unlock()
 			if first && n > 0 {
 				close(c.some)
@@ -48,5 +52,8 @@ func (c *capture) finish(wait time.Duration) string {
 func (c *capture) text() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut {
+		return string(c.kept) + "…" // by which a redactor knows that a secret may have been cut, too
+	}
 	return string(c.kept)
 }

@@ -19,7 +19,7 @@ const startTimeout = 15 * time.Second
 // the start: its way out knows whom it serves.
 func (p *Pool) startWorker(k key) (_ *worker, err error) {
 	env := []string{"LANG=C.UTF-8", "PATH=/usr/bin:/bin", "HOME=/nonexistent", "TZ=UTC", "MALLOC_ARENA_MAX=2"}
-	revoke, hide := func() {}, (*strings.Replacer)(nil)
+	revoke, hide := func() {}, (*campaign.Redactor)(nil)
 	if k.network {
 		var proxy string
 		proxy, revoke = p.options.Egress.Admit(k.campaign)
@@ -133,7 +133,7 @@ func (p *Pool) orders(argv, env []string, network bool) sandbox.Config {
 const certFile = "SSL_CERT_FILE"
 
 // hideProxy keeps the password of a process's way out from what is shown of its runs.
-func hideProxy(proxyURL string) *strings.Replacer {
+func hideProxy(proxyURL string) *campaign.Redactor {
 	u, err := url.Parse(proxyURL)
 	if err != nil {
 		return nil

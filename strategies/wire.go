@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
+	"carillon/campaign"
 	"carillon/strategies/sandbox"
 )
 
@@ -82,7 +82,7 @@ func parseReply(frame []byte) (reply, error) {
 }
 
 // redact hides what must not be shown of a run.
-func (r *reply) redact(hide *strings.Replacer) {
+func (r *reply) redact(hide *campaign.Redactor) {
 	if hide == nil {
 		return
 	}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
+	"carillon/campaign"
 	"carillon/strategies/sandbox"
 )
 
@@ -30,7 +30,7 @@ type worker struct {
 	watched chan struct{} // closed when nobody reads the page any more
 
 	revoke func()            // ends its way out
-	hide   *strings.Replacer // the password of that way; nil without network
+	hide   *campaign.Redactor // the password of that way; nil without network
 
 	// loaded holds the versions it has, with their load errors. Whoever holds the step may use it.
 	loaded map[string]*Error

@@ -6,6 +6,12 @@ import traceback
 import _clock
 
 RECORDS, LINE, TOTAL = 200, 2048, 8192
+CUT = "\u2026"  # ends what was cut: it may end in a part of a secret, which is hidden by that mark
+
+
+def cut(text, size):
+    """The text, or its beginning and the mark."""
+    return text if len(text) <= size else text[:size - 1] + CUT
 
 
 class Logger:
@@ -24,7 +30,7 @@ class Logger:
             line = str(message) % args if args else str(message)
         except Exception:
             line = f"{message!r} {args!r}"
-        line = line[:min(LINE, TOTAL - self.size)]
+        line = cut(line, min(LINE, TOTAL - self.size))
         self.size += len(line)
         self.lines.append([level, line])
 
@@ -55,10 +61,12 @@ class Logger:
     def printed(self, text):
         """Take printed text; a line counts when it is complete."""
         head = self._open + text[:4 * TOTAL]
+        *whole, self._open = head.split("\n")
         if len(text) > 4 * TOTAL:
             self.dropped += 1
-        *whole, self._open = head.split("\n")
-        self._open = self._open[:LINE]
+            whole.append(self._open + CUT)
+            self._open = ""
+        self._open = self._open[:LINE + 1]  # one more tells _add that it is cut
         for line in whole:
             if line.strip():
                 self._add("print", line)

@@ -14,6 +14,7 @@ import types
 from datetime import time, timedelta, timezone
 
 import _clock
+import _logs
 import campaigns
 from _coding import Bad
 
@@ -172,7 +173,7 @@ def _way_out(problem):
 
 def _message(problem):
     try:
-        text = str(problem)[:2000]
+        text = _logs.cut(str(problem), 2000)
     except Exception:
         text = "(its message cannot be printed)"
     if isinstance(problem, asyncio.CancelledError) and not text:
@@ -216,5 +217,5 @@ def _traceback(frames, source, name, message):
             out.append("    " + source.lines[line - 1].strip()[:200])
         if repeated > 1:
             out.append("  (and again, many times)")
-    out.append(f"{name}: {message[:500]}")
+    out.append(f"{name}: {_logs.cut(message, 500)}")
     return "\n".join(out)[-4000:]
