@@ -29,7 +29,7 @@ type worker struct {
 
 	watched chan struct{} // closed when nobody reads the page any more
 
-	revoke func()            // ends its way out
+	revoke func()             // ends its way out
 	hide   *campaign.Redactor // the password of that way; nil without network
 
 	// loaded holds the versions it has, with their load errors. Whoever holds the step may use it.
