@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -24,7 +25,7 @@ func (s *Server) inbox(g huma.API) {
 			return listOf(l), err
 		}, describe("What came for a contact that could not take it any more."))
 	op(s, g, http.MethodPost, "/sessions/{id}/claim", "Claim session", Operator, s.claim,
-		describe("Says that you handle it. 409 if somebody else does."))
+		describe("You handle it for 15 minutes; claim again or reply to go on. 409 while somebody else does."))
 	op(s, g, http.MethodPost, "/sessions/{id}/handoff", "Hand session off to a person", Operator, s.handOff,
 		describe("From now on people answer; the agent's own answers are refused."))
 	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack)
@@ -36,8 +37,9 @@ func (s *Server) inbox(g huma.API) {
 		describe("Ends a session that a person has; the status is resolved_by_operator unless another is given."))
 }
 
-// claimed marks the session's state with the operator who handles it.
-const claimed = "claimed:"
+// claimTime is how long a claim lasts unless its operator claims again or
+// replies: who walks away does not keep the contact waiting.
+const claimTime = 15 * time.Minute
 
 func personHas(s campaign.Session) error {
 	if err := stillOpen(s); err != nil {
@@ -60,17 +62,23 @@ func (s *Server) changeSession(ctx context.Context, id, action string, change fu
 }
 
 func (s *Server) claim(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
-	mine := claimed + actor(ctx)
 	return s.changeSession(ctx, in.ID, "claim", func(v *campaign.Session) error {
 		if err := personHas(*v); err != nil {
 			return err
 		}
-		if strings.HasPrefix(v.State, claimed) && v.State != mine {
-			return campaign.Errorf(campaign.CodeConflict, "%s has claimed the session", strings.TrimPrefix(v.State, claimed))
-		}
-		v.State = mine
-		return nil
+		return s.take(ctx, v)
 	})
+}
+
+// take makes the caller the one who handles the session, for a while.
+func (s *Server) take(ctx context.Context, v *campaign.Session) error {
+	who, now := actor(ctx), s.now()
+	if v.ClaimedByOther(who, now) {
+		return campaign.Errorf(campaign.CodeConflict, "%s handles the session until %s", v.ClaimedBy, v.ClaimedUntil.UTC().Format(time.RFC3339))
+	}
+	until := now.Add(claimTime)
+	v.ClaimedBy, v.ClaimedUntil = who, &until
+	return nil
 }
 
 func (s *Server) handOff(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
@@ -94,10 +102,7 @@ func (s *Server) handBack(ctx context.Context, in *idInput) (*body[campaign.Sess
 		if v.AgentID == "" {
 			return campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
 		}
-		v.Mode = campaign.ModeAI
-		if strings.HasPrefix(v.State, claimed) {
-			v.State = ""
-		}
+		v.Mode, v.ClaimedBy, v.ClaimedUntil = campaign.ModeAI, "", nil
 		return nil
 	})
 }
@@ -109,6 +114,14 @@ func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], er
 	}
 	if sess.Channel == campaign.Human {
 		return nil, campaign.Errorf(campaign.CodeConflict, "the session is a task on channel human, which sends no messages: resolve it")
+	}
+	if _, err := s.Store.UpdateSession(ctx, sess.ID, func(v *campaign.Session) error {
+		if err := personHas(*v); err != nil {
+			return err
+		}
+		return s.take(ctx, v)
+	}); err != nil {
+		return nil, err
 	}
 	id := eventID("ans_", sess.ID, in.Key)
 	_, err = s.tell(ctx, &sess, id, said{

@@ -7,7 +7,6 @@ import (
 
 	"carillon/campaign"
 	"carillon/channels"
-	"carillon/store"
 )
 
 // ForContact names a contact of the campaign, or describes one that is not stored.
@@ -117,53 +116,4 @@ func (s *Server) renderInput(ctx context.Context, campaignID, stageID string, wh
 		}
 	}
 	return in, nil
-}
-
-// TestSend asks for a message on trial.
-type TestSend struct {
-	ForContact
-	To          string `json:"to" minLength:"1" maxLength:"320" example:"me@example.com"`
-	Alternative string `json:"alternative,omitempty" example:"default" doc:"The label; the stage's own delivery if not set."`
-}
-
-type testSendInput struct {
-	ID      string `path:"id"`
-	StageID string `path:"stage_id"`
-	Body    TestSend
-}
-
-func (s *Server) testSend(ctx context.Context, in *testSendInput) (*body[store.OutboxMessage], error) {
-	if s.Mode != ModeOutbox {
-		return nil, campaign.Errorf(campaign.CodeConflict, "messages on trial are sent in mode outbox only; this is %s", s.Mode)
-	}
-	input, err := s.renderInput(ctx, in.ID, in.StageID, &in.Body.ForContact)
-	if err != nil {
-		return nil, err
-	}
-	label := in.Body.Alternative
-	if label == "" {
-		label = campaign.DefaultLabel
-	}
-	delivery, ok := input.Stage.Labelled(label)
-	if !ok {
-		return nil, campaign.Invalid("alternative", "the stage has no alternative %q", label)
-	}
-	input.Delivery = delivery
-	message, err := s.Renderer.Render(ctx, *input)
-	if err != nil {
-		return nil, &campaign.Error{Code: campaign.CodeInvalid, Message: "the message cannot be rendered for this contact", Fields: []campaign.FieldError{channels.FieldError(err)}}
-	}
-	payload, err := json.Marshal(message)
-	if err != nil {
-		return nil, err
-	}
-	sent, err := s.Store.PutOutbox(ctx, store.OutboxMessage{
-		ID: newID("ob_"), At: s.now(), Channel: delivery.Channel, To: in.Body.To, Subject: message.Subject, Body: message.Body,
-		Payload: payload, CampaignID: in.ID, ContactID: in.Body.ContactID, CorrelationKey: newID("test-"), Status: "sent",
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.auditf(ctx, "test_send", "campaigns/"+in.ID+"/stages/"+in.StageID, "outbox %s", sent.ID)
-	return &body[store.OutboxMessage]{sent}, nil
 }

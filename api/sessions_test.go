@@ -100,7 +100,7 @@ func TestAPersonTakesASessionOver(t *testing.T) {
 	require.Equal(t, "human", f.post(at+"/handoff", "").is(http.StatusOK).text("mode"))
 	f.post(at+"/handoff", "").problem(http.StatusConflict, "")
 	require.Len(t, f.get("/v1/inbox").is(http.StatusOK).at("items"), 1)
-	require.Equal(t, "claimed:local", f.post(at+"/claim", "").is(http.StatusOK).text("state"))
+	require.Equal(t, "local", f.post(at+"/claim", "").is(http.StatusOK).text("claimed_by"))
 	f.post(at+"/claim", "").is(http.StatusOK)
 	f.post(at+"/answers", `{"content":"x"}`).problem(http.StatusConflict, "")
 	f.post(at+"/reply", `{"content":"This is Bob."}`).is(http.StatusAccepted)

@@ -89,6 +89,13 @@ type Session struct {
 	CreatedAt       time.Time     `json:"created_at"`
 	LastMessageAt   *time.Time    `json:"last_message_at"`
 	EndedAt         *time.Time    `json:"ended_at"`
+	ClaimedBy       string        `json:"claimed_by,omitempty"` // the operator who handles it
+	ClaimedUntil    *time.Time    `json:"claimed_until,omitempty"`
+}
+
+// ClaimedByOther reports whether somebody else handles the session at the moment.
+func (s *Session) ClaimedByOther(operator string, now time.Time) bool {
+	return s.ClaimedBy != "" && s.ClaimedBy != operator && s.ClaimedUntil != nil && s.ClaimedUntil.After(now)
 }
 
 // Message is one utterance inside a session.
