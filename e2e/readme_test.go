@@ -107,7 +107,7 @@ func TestTheTutorialsCommandsWork(t *testing.T) {
 		script += "curl -sS -H \"$key\" $host/agents --json @- <<'END'\n" + strings.Replace(example[1], "Anna", "Anna of the page", 1) + "END\n"
 	}
 	out = n.run(t, script)
-	for _, want := range []string{`, may we help?"`, `"Who are you?"`, `"name":"Anna of the page"`} {
+	for _, want := range []string{`, may we help?"`, `"Who are you?"`, `"name":"Anna of the page"`, `"name":"Mia"`, `"name":"Bot"`} {
 		require.Contains(t, out, want)
 	}
 }

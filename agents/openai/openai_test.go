@@ -163,6 +163,19 @@ func TestWhatTheModelIsTold(t *testing.T) {
 	require.Equal(t, "string", at("hand_off", "properties", "reason", "type"))
 }
 
+func TestAnOpeningWhoseTextTheProviderHas(t *testing.T) {
+	t.Parallel()
+	s := openaitest.New(t, key, "small")
+	in := turn("hello")
+	in.Session.Messages[0].Content = ""
+	_, err := speak(t, s, in)
+	require.NoError(t, err)
+	r := s.Requests()[0]
+	require.Len(t, r.Messages, 2)
+	require.Equal(t, "hello", r.Messages[1].Content)
+	require.Contains(t, r.Messages[0].Content, "whose text is not shown here")
+}
+
 func TestAnAgentWithoutStatesAndResults(t *testing.T) {
 	t.Parallel()
 	s := openaitest.New(t, key, "small")

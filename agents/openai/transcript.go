@@ -50,16 +50,16 @@ func transcript(list []campaign.Message, room int) []sdk.ChatCompletionMessagePa
 		}
 		turns = append(turns, turn{ours, []string{text}})
 	}
-	switch {
-	case from > 0:
+	if from > 0 {
 		add(false, leftOut)
-	case list[0].Author != campaign.AuthorContact:
-		add(false, theyWait)
 	}
 	for _, m := range list[from:] {
 		content := strings.TrimSpace(m.Content)
 		if len(content) > maxMessage {
 			content = strings.ToValidUTF8(content[:maxMessage], "") + "…"
+		}
+		if content != "" && len(turns) == 0 && m.Author != campaign.AuthorContact {
+			add(false, theyWait)
 		}
 		switch {
 		case content == "":
