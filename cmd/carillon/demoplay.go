@@ -126,7 +126,7 @@ func (d *demo) react(ctx context.Context, m *sentMessage) error {
 		return err
 	}
 	var who int
-	if _, err := fmt.Sscanf(c.ObjectID, "DEMO-%d", &who); err != nil {
+	if n, _ := fmt.Sscanf(c.ObjectID, "DEMO-%d", &who); n != 1 {
 		return nil // somebody added a contact: it is theirs to play
 	}
 	kind := who % len(lines)
