@@ -43,36 +43,66 @@ func bulkValues[T any](ctx context.Context, c conn, query string, rows []T) erro
 	if len(rows) == 0 {
 		return nil
 	}
-	before, rest, _ := strings.Cut(query, rowsMark)
-	columns, after, ok := strings.Cut(rest, "}")
-	if !ok {
-		return fmt.Errorf("the statement reads no rows: %s", query)
-	}
-	names := strings.Split(columns, ", ")
-	for i := range names {
-		names[i], _, _ = strings.Cut(names[i], " ")
-	}
-	fields, err := fieldsOf(reflect.TypeFor[T](), names)
+	plan, err := c.s.bulkPlan(query, reflect.TypeFor[T]())
 	if err != nil {
 		return err
 	}
-	for size := mostRows; len(rows) > 0; {
+	fields := plan.fields
+	for size, i := mostRows, 0; len(rows) > 0; {
 		for size > len(rows) {
-			size /= 2
+			size, i = size/2, i+1
 		}
 		args := make([]any, 0, size*len(fields))
-		for i := range rows[:size] {
-			row := reflect.Indirect(reflect.ValueOf(&rows[i]).Elem())
+		for r := range rows[:size] {
+			row := reflect.Indirect(reflect.ValueOf(&rows[r]).Elem())
 			for _, field := range fields {
 				args = append(args, argument(row.FieldByIndex(field)))
 			}
 		}
-		if _, err := c.exec(ctx, before+valuesTable(names, size)+after, args...); err != nil {
+		if _, err := c.exec(ctx, plan.texts[i], args...); err != nil {
 			return err
 		}
 		rows = rows[size:]
 	}
 	return nil
+}
+
+// bulkPlan is what bulkValues works out once for a statement and a type of rows.
+type bulkPlan struct {
+	fields [][]int  // of the struct, for each column
+	texts  []string // the statement for mostRows rows, for half as many, and so on
+}
+
+// planKey names a plan.
+type planKey struct {
+	query string
+	row   reflect.Type
+}
+
+func (s *Store) bulkPlan(query string, row reflect.Type) (*bulkPlan, error) {
+	key := planKey{query, row}
+	if known, ok := s.plans.Load(key); ok {
+		return known.(*bulkPlan), nil
+	}
+	before, rest, _ := strings.Cut(query, rowsMark)
+	columns, after, ok := strings.Cut(rest, "}")
+	if !ok {
+		return nil, fmt.Errorf("the statement reads no rows: %s", query)
+	}
+	names := strings.Split(columns, ", ")
+	for i := range names {
+		names[i], _, _ = strings.Cut(names[i], " ")
+	}
+	fields, err := fieldsOf(row, names)
+	if err != nil {
+		return nil, err
+	}
+	plan := &bulkPlan{fields: fields}
+	for size := mostRows; size > 0; size /= 2 {
+		plan.texts = append(plan.texts, before+valuesTable(names, size)+after)
+	}
+	s.plans.Store(key, plan)
+	return plan, nil
 }
 
 // fieldsOf finds the struct's field of each column.

@@ -56,26 +56,32 @@ func scanReportedSend(row scanner) (*reportedSend, error) {
 	return v, err
 }
 
-// find reads the sends that events may be about.
+// find reads the sends that events may be about: by our own keys, and by the
+// provider's ids only for what those do not tell. An id may be that of many sends.
 func (m *reporting) find(ctx context.Context, events []ProviderEvent) error {
 	m.sends, m.byKey, m.byProvider = map[string]*reportedSend{}, map[string]*reportedSend{}, map[[2]string]*reportedSend{}
 	var keys []string
-	ids := map[string][]string{}
 	for i := range events {
-		e := &events[i]
-		if e.CorrelationKey != "" {
-			keys = append(keys, e.CorrelationKey)
-		}
-		for _, id := range append([]string{e.ProviderMessageID}, e.Threads...) {
-			if id != "" && e.IntegrationID != "" {
-				ids[e.IntegrationID] = append(ids[e.IntegrationID], id)
-			}
+		if key := events[i].CorrelationKey; key != "" {
+			keys = append(keys, key)
 		}
 	}
 	d := m.c.s.dialect
 	if len(keys) > 0 {
 		if err := m.load(ctx, d.in("correlation_key", "$1")+` and correlation_key <> ''`, texts(unique(keys))); err != nil {
 			return err
+		}
+	}
+	ids := map[string][]string{}
+	for i := range events {
+		e := &events[i]
+		if e.IntegrationID == "" || m.named(e) != nil {
+			continue
+		}
+		for _, id := range append([]string{e.ProviderMessageID}, e.Threads...) {
+			if id != "" {
+				ids[e.IntegrationID] = append(ids[e.IntegrationID], id)
+			}
 		}
 	}
 	for _, integration := range slices.Sorted(keysOf(ids)) {
@@ -104,10 +110,18 @@ func (m *reporting) load(ctx context.Context, where string, args ...any) error {
 	return err
 }
 
-// match names the send an event is about, or nil. A correlation key is only
+// named is the send whose correlation key an event has, or nil. A key is only
 // good in the mouth of the integration that was given it.
-func (m *reporting) match(e *ProviderEvent) *reportedSend {
+func (m *reporting) named(e *ProviderEvent) *reportedSend {
 	if v := m.byKey[e.CorrelationKey]; v != nil && (e.IntegrationID == "" || v.IntegrationID == e.IntegrationID) {
+		return v
+	}
+	return nil
+}
+
+// match is the send an event is about, or nil.
+func (m *reporting) match(e *ProviderEvent) *reportedSend {
+	if v := m.named(e); v != nil {
 		return v
 	}
 	for _, id := range append([]string{e.ProviderMessageID}, e.Threads...) {
@@ -219,11 +233,14 @@ func (m *reporting) moment() time.Time {
 
 // write writes what was worked out.
 func (m *reporting) write(ctx context.Context) error {
-	var rows []*reportedSend
+	var rows, said []*reportedSend // said: those that sessions show
 	for _, id := range slices.Sorted(keysOf(m.sends)) {
 		if v := m.sends[id]; v.changed {
 			v.Reason = clean(v.Reason)
 			rows = append(rows, v)
+			if v.SessionID != "" && v.Message != "" {
+				said = append(said, v)
+			}
 		}
 	}
 	d := m.c.s.dialect
@@ -234,7 +251,7 @@ func (m *reporting) write(ctx context.Context) error {
 		return err
 	}
 	if err := bulk(ctx, m.c, `update messages set delivery = x.message from `+d.rows("id text, message text")+`
-		where messages.id = x.id and x.message <> ''`, rows); err != nil {
+		where messages.id = x.id`, said); err != nil {
 		return err
 	}
 	if err := m.c.addEvents(ctx, m.inbox); err != nil {

@@ -42,6 +42,7 @@ type Store struct {
 	box            *box
 	clock          func() time.Time
 	prepared       sync.Map // SQL text to *sql.Stmt, SQLite only
+	plans          sync.Map // planKey to *bulkPlan, SQLite only
 	close          func() error
 	watch          func(query string, args []any) // sees every query, if set: tests look at plans
 }

@@ -121,6 +121,12 @@ func testReports(t *testing.T, s *store.Store) {
 	require.Equal(t, []string{"delivery delivered c-2", "delivery read c-2"}, m.commit(m.event("", "read", 2, byID("pm-2")), m.event("", "delivered", 1, byID("pm-2"))),
 		"one batch in the order of its events' times")
 
+	m.send("c-3")
+	m.settle("c-3", store.SendSent, "pm-2")
+	both := func(e *store.ProviderEvent) { e.ProviderMessageID = "pm-2" }
+	require.Equal(t, []string{"delivery read c-3"}, m.commit(m.event("c-1", "noted", 10, both), m.event("c-3", "read", 3, both), m.event("gone", "noted", 1, both)),
+		"our own key tells more than the provider's id, which many messages may share")
+
 	other := func(e *store.ProviderEvent) { e.IntegrationID = "in_2" }
 	require.Empty(t, m.commit(m.event("c-2", "bounced", 9, other), m.event("", "bounced", 9, other, byID("pm-2"))), "no integration speaks of another's messages")
 	box := func(e *store.ProviderEvent) { e.IntegrationID = "" }
@@ -132,11 +138,11 @@ func testReports(t *testing.T, s *store.Store) {
 	require.Equal(t, store.ReportUnread, kept[0].Kind)
 	require.Equal(t, "c-1", kept[len(kept)-1].SendID)
 	require.Equal(t, m.contact.ID, kept[len(kept)-1].ContactID)
-	require.Len(t, kept, 9)
+	require.Len(t, kept, 12)
 
 	require.NoError(t, s.DropReports(ctx, now.Add(-time.Hour), now.Add(time.Hour)))
 	kept = pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
-	require.Len(t, kept, 8, "the unmatched are forgotten first")
+	require.Len(t, kept, 11, "the unmatched are forgotten first")
 	require.NoError(t, s.DropReports(ctx, now.Add(time.Hour), now.Add(time.Hour)))
 	kept = pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
 	require.Empty(t, kept)
