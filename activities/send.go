@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"carillon/agents"
 	"carillon/campaign"
@@ -166,8 +165,12 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
-	if result.Outcome == campaign.SendFailed && p.fallsBack(result.Reason) {
-		result.Outcome = campaign.SendRefused
+	if result.Outcome == campaign.SendFailed {
+		if falls, err := p.fallsBack(ctx, result.Reason); err != nil {
+			return campaign.SendOutcome{}, err
+		} else if falls {
+			result.Outcome = campaign.SendRefused
+		}
 	}
 	result.SessionID, result.Queue, result.Timeout, result.OnDelivered, result.Turns = out.SessionID, out.Queue, out.Timeout, out.OnDelivered, out.Turns
 	return result, p.opened(ctx, result, message, session)
@@ -202,11 +205,11 @@ func (p *passage) opened(ctx context.Context, result campaign.SendOutcome, messa
 // fallsBack reports that the provider refused the message before anything left,
 // and that the stage has a fallback after this delivery that reaches the contact.
 // Who does not want to hear from us is not tried by another way.
-func (p *passage) fallsBack(reason string) bool {
+func (p *passage) fallsBack(ctx context.Context, reason string) (bool, error) {
 	switch channels.Class(reason) {
 	case channels.Recipient, channels.Invalid, channels.Policy:
 	default:
-		return false
+		return false, nil
 	}
 	alternatives := p.stage.Alternatives
 	for i := range alternatives {
@@ -215,10 +218,18 @@ func (p *passage) fallsBack(reason string) bool {
 			break
 		}
 	}
-	return slices.ContainsFunc(alternatives, func(alt campaign.Alternative) bool {
-		_, err := channels.Address(&p.contact, alt.Delivery.Channel)
-		return alt.Fallback && err == nil
-	})
+	for i := range alternatives {
+		ch := alternatives[i].Delivery.Channel
+		to, err := channels.Address(&p.contact, ch)
+		if !alternatives[i].Fallback || err != nil {
+			continue
+		}
+		// The refusal itself may have shown that the address is bad.
+		if reason, err := p.a.Store.Suppressed(ctx, p.contact.ExternalID, ch, to); err != nil || reason == "" {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // greeting is how the agent opens a session for which no opening is written

@@ -40,6 +40,18 @@ func TestRecordHistories(t *testing.T) {
 			play(r)
 		})
 	}
+	m := newRecorder(t, live(t, "live"), "")
+	mail := m.mail("Ann: Notice", "Bob: Notice", "Cid: Notice")
+	for name, play := range map[string]func(*mailScene) string{
+		"refused-fell-back": func(s *mailScene) string { return s.fallsBack("Ann") }, "unknown-sent-again": func(s *mailScene) string { return s.sentAgain("Bob") },
+		"integration-mended": func(s *mailScene) string { return s.mended("Cid") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.t, m.carillon.t, m.name = t, t, name
+			one := mail.inTest(t)
+			m.keepContact(one.scene, play(one), "")
+		})
+	}
 	t.Run("continue-as-new", func(t *testing.T) { continueAsNew(t) })
 }
 
