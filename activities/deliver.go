@@ -52,8 +52,17 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 		if err != nil || !again {
 			return out, err
 		}
+		if err := a.Store.AgainSend(ctx, m.ID, m.At); err != nil {
+			return campaign.SendOutcome{}, err
+		}
 	}
 	receipt, err := sender.Send(ctx, m)
+	if f := channels.Classify(err); f != nil && f.MaybeSent() {
+		// Its row stays as sending: the next attempt looks it up, or sends it once more where the stage says so.
+		if _, ok := sender.(channels.Finder); ok || resend && fresh {
+			return campaign.SendOutcome{}, lookUp(f)
+		}
+	}
 	return a.settle(context.WithoutCancel(ctx), &m, receipt, channels.Classify(err))
 }
 
@@ -70,7 +79,9 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: earlier.Reason}, false, nil
 	}
 	if finder, ok := sender.(channels.Finder); ok {
-		receipt, found, err := finder.Find(ctx, *m)
+		sought := *m
+		sought.At = earlier.CreatedAt // when it may have left, not when it is looked for
+		receipt, found, err := finder.Find(ctx, sought)
 		if err == nil && !found {
 			return campaign.SendOutcome{}, true, nil
 		}
@@ -79,9 +90,7 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 			return out, false, err
 		}
 		if f := channels.Classify(err); f.Retry() && a.now().Sub(earlier.CreatedAt) < findTime {
-			return campaign.SendOutcome{}, false, temporal.NewApplicationErrorWithOptions(f.Error(), "NotFoundYet", temporal.ApplicationErrorOptions{
-				NextRetryDelay: max(f.RetryAfter, findPause), Category: temporal.ApplicationErrorCategoryBenign,
-			})
+			return campaign.SendOutcome{}, false, lookUp(f)
 		}
 	}
 	if resend {
@@ -90,6 +99,13 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 	detail := "an earlier attempt was cut off while the provider was being called"
 	out, err := a.settleUnknown(ctx, m.ID, "interrupted", detail)
 	return out, false, err
+}
+
+// lookUp has the provider asked in a while what became of a message.
+func lookUp(f *channels.Failure) error {
+	return temporal.NewApplicationErrorWithOptions(f.Error(), "NotFoundYet", temporal.ApplicationErrorOptions{
+		NextRetryDelay: max(f.RetryAfter, findPause), Category: temporal.ApplicationErrorCategoryBenign,
+	})
 }
 
 // settleUnknown writes down that nobody knows what became of a message, unless

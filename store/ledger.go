@@ -22,7 +22,7 @@ func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session, l
 			on conflict (id) do update set session_id = excluded.session_id, integration_id = excluded.integration_id,
 				channel = excluded.channel, state = 'sending', address = excluded.address, payload_hash = excluded.payload_hash,
 				correlation_key = excluded.correlation_key, provider_message_id = '', reason = '', settled_at = null,
-				delivery = '', delivery_at = null
+				delivery = '', delivery_at = null, created_at = excluded.created_at
 			where sends.state = 'retry'`,
 			v.ID, v.ContactID, v.CampaignID, v.CommunicationID, v.SessionID, v.IntegrationID, string(v.Channel),
 			v.State, v.Address, v.PayloadHash, v.CorrelationKey, v.ProviderMessageID, v.Reason, micros(v.CreatedAt))
@@ -43,6 +43,12 @@ func (s *Store) ClaimSend(ctx context.Context, v Send, open *campaign.Session, l
 		return Send{}, false, fmt.Errorf("claim send %s: %w", v.ID, err)
 	}
 	return row, claimed, nil
+}
+
+// AgainSend says that a send of which nobody knew is made again now.
+func (s *Store) AgainSend(ctx context.Context, id string, now time.Time) error {
+	_, err := s.direct().exec(ctx, `update sends set created_at = $2 where id = $1 and state in ('sending', 'unknown')`, id, micros(now))
+	return wrap(err, "send %s again", id)
 }
 
 func (c conn) send(ctx context.Context, where string, args ...any) (v Send, err error) {

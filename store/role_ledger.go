@@ -86,10 +86,13 @@ type OutboxMessage struct {
 type Ledger interface {
 	// ClaimSend inserts the row as sending together with the session it opens, if
 	// any; if the id is there already it returns the earlier row and false, save
-	// for one in state retry, which becomes sending again (true).
+	// for one in state retry, which becomes sending again (true), created now.
 	// ClaimSend refuses with [*TooSoon] what the limits forbid by then; of one
 	// person only one opening is claimed at a time, so no two slip through.
 	ClaimSend(ctx context.Context, s Send, open *campaign.Session, limits *Limits) (Send, bool, error)
+	// AgainSend says that a send whose provider surely did not take it is made
+	// again at the moment, from which it is looked for after a crash.
+	AgainSend(ctx context.Context, id string, now time.Time) error
 	// WithinLimits returns nil, or what an opening must wait for at the moment.
 	WithinLimits(ctx context.Context, l Limits, now time.Time) (*TooSoon, error)
 	// UseCap counts a communication against a campaign's cap for a day, once; it

@@ -51,11 +51,18 @@ func testLedger(t *testing.T, s *store.Store) {
 	}
 	require.Equal(t, store.SendRetry, settle(store.SendRetry, "").State)
 	again := send
-	again.PayloadHash = "h2"
+	again.PayloadHash, again.CreatedAt = "h2", now.Add(time.Hour)
 	row, ok, err = s.ClaimSend(ctx, again, nil, nil)
 	require.NoError(t, err)
 	require.True(t, ok, "what surely was not sent may be claimed again")
 	require.Equal(t, "h2", row.PayloadHash)
+	row, err = s.SendRow(ctx, send.ID)
+	require.NoError(t, err)
+	require.Equal(t, kept.Add(time.Hour), row.CreatedAt, "limits and look-ups count from when it really went")
+	require.NoError(t, s.AgainSend(ctx, send.ID, now.Add(2*time.Hour)))
+	row, err = s.SendRow(ctx, send.ID)
+	require.NoError(t, err)
+	require.Equal(t, kept.Add(2*time.Hour), row.CreatedAt)
 	require.Equal(t, store.SendUnknown, settle(store.SendUnknown, "").State)
 	require.Equal(t, store.SendUnknown, settle(store.SendRetry, "").State, "unknown is never tried again by itself")
 	row = settle(store.SendSent, "pm-1")
