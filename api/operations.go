@@ -113,7 +113,7 @@ func (s *Server) reschedule(ctx context.Context, in *rescheduleInput) (*body[Con
 // operate carries an operation out where the contact lives: in the store as
 // long as it has not started, in its workflow from then on.
 func (s *Server) operate(ctx context.Context, campaignID, contactID, key string, o campaign.Operation) (*body[ContactView], error) {
-	o.Actor = actor(ctx)
+	o.Actor, o.Anew = actor(ctx), true
 	c, err := s.Store.Contact(ctx, campaignID, contactID)
 	if err != nil {
 		return nil, err

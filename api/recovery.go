@@ -148,7 +148,7 @@ func (s *Server) bulk(ctx context.Context, in *bulkInput) (*body[Accepted], erro
 		return nil, err
 	}
 	spec := bulkSpec{Filter: filter, Operation: campaign.Operation{
-		Action: b.Action, Actor: actor(ctx), StageName: b.StageName, SendNow: b.SendNow, StartDate: b.StartDate, Reason: b.Reason,
+		Action: b.Action, Actor: actor(ctx), StageName: b.StageName, SendNow: b.SendNow, StartDate: b.StartDate, Reason: b.Reason, Anew: true,
 	}}
 	switch {
 	case b.Action == campaign.OperateMove && b.StageName == "":

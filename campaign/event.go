@@ -108,6 +108,7 @@ type Operation struct {
 	StartDate       *time.Time  `json:"start_date,omitempty"`
 	Policy          string      `json:"policy,omitempty"`
 	Reason          string      `json:"reason,omitempty"`
+	Anew            bool        `json:"anew,omitempty"` // of retry: what was sent with an unknown outcome goes in a session of its own; version 0.1 sets it never
 }
 
 // Gate verdicts.

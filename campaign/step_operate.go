@@ -67,7 +67,7 @@ func (s *State) operate(op *Operation, now time.Time) {
 	s.decide(now, DecisionOperator, op.Action, upper(op.Action)+" by "+orElse(op.Actor, "an operator"), data)
 	switch op.Action {
 	case OperateRetry:
-		s.retry(now)
+		s.retry(op, now)
 	case OperateSkip:
 		s.skipByOperator(now)
 	case OperatePause:
@@ -86,7 +86,7 @@ func (s *State) operate(op *Operation, now time.Time) {
 	}
 }
 
-func (s *State) retry(now time.Time) {
+func (s *State) retry(op *Operation, now time.Time) {
 	t := *s.Trouble
 	s.Trouble = nil
 	if t.Kind == TroubleStrategy || t.Kind == TroubleTurn {
@@ -95,7 +95,10 @@ func (s *State) retry(now time.Time) {
 	if m := s.Contact.Communication(t.CommunicationID); m != nil && (!m.Status.Status.Final() || m.Status.Status == CommunicationSkipped && t.Reason == "max_attempts") {
 		if t.Kind == TroubleUnknown {
 			m.Attempt++ // a new row of the ledger: the operator takes the risk
-			if t.Sent != nil && t.Sent.SessionID != "" {
+			switch {
+			case !op.Anew: // a history of version 0.1, which goes on as it began
+				s.Granted = append(s.Granted, m.ID)
+			case t.Sent != nil && t.Sent.SessionID != "":
 				s.Open = append(s.Open, Open{SessionID: t.Sent.SessionID, CommunicationID: m.ID})
 				s.Closing = append(s.Closing, Closing{SessionID: t.Sent.SessionID, CommunicationID: m.ID, Status: SessionUnknown, Reason: "sent_again", Dropped: true})
 				m.SessionID = ""

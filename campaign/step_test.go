@@ -289,6 +289,12 @@ func TestUnknownSend(t *testing.T) {
 		st.gate(campaign.Verdict{Outcome: campaign.GateSkipped, Reason: "condition"})
 		require.Equal(t, []campaign.CommandKind{campaign.CommandStrategy}, st.kinds())
 	})
+	t.Run("passes the gate at once in a history of version 0.1", func(t *testing.T) {
+		st := lost(t)
+		st.happens(campaign.Event{Kind: campaign.EventOperate, Operation: &campaign.Operation{Action: campaign.OperateRetry}})
+		st.gate(campaign.Verdict{Outcome: campaign.GateSkipped, Reason: "condition"})
+		require.Equal(t, id(1), st.asked(campaign.CommandRelease).CommunicationID)
+	})
 	t.Run("went after all if it is reported delivered", func(t *testing.T) {
 		st := lost(t)
 		st.happens(campaign.Event{Kind: campaign.EventDelivery, CommunicationID: id(1), Delivery: "delivered"})

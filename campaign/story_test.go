@@ -163,6 +163,7 @@ func (st *story) writes(communication int, session, text string) {
 
 func (st *story) operator(op campaign.Operation) {
 	st.t.Helper()
+	op.Anew = true
 	require.NoError(st.t, st.s.CanOperate(&op))
 	st.happens(campaign.Event{Kind: campaign.EventOperate, Operation: &op})
 }
