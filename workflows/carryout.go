@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -74,9 +75,10 @@ func (r *run) decide(ctx workflow.Context, c campaign.Command, name string) (*ca
 }
 
 // turnHere lets an agent answer in place if it can, else leaves the turn for an
-// activity of its own.
+// activity of its own. A session that a dead attempt may have closed is open in
+// the store again only after the recording, so its turn comes after it.
 func (r *run) turnHere(ctx workflow.Context, c campaign.Command, name string) (*campaign.Event, error) {
-	if c.Turns == campaign.TurnsHere {
+	if c.Turns == campaign.TurnsHere && !slices.Contains(r.state.Reopened, c.SessionID) {
 		in := r.turnInput(ctx, c)
 		in.Local = true
 		out, err := Turn.local(ctx, quick("the agent's turn in "+name), in)
