@@ -73,7 +73,10 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 	if e.Address == "" {
 		return nil, nil
 	}
+	// A session whose opening surely has not left yet is nobody's to answer in.
 	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and address = $2 and address <> ''
+			and not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
+				and (o.id = o.communication_id or o.id like o.communication_id || '#%'))
 		order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`, []any{e.IntegrationID, e.Address}, scanSession)
 	if err != nil || len(found) == 0 {
 		return nil, err

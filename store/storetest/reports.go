@@ -201,6 +201,11 @@ func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
 	require.NoError(t, err)
 	require.Equal(t, "failed", session.Messages[1].Delivery)
 
+	// Another session waits for its opening to leave: what the contact writes is not for it.
+	m.send("e-2", func(v *store.Send) { v.SessionID = "ss_f" })
+	m.settle("e-2", store.SendRetry, "")
+	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{ID: "ss_f", ContactID: m.contact.ID, CommunicationID: "e-2", IntegrationID: "in_1", Address: "a@example.com", Status: campaign.SessionOpen, CreatedAt: now.Add(time.Hour)}))
+
 	// What a contact writes finds its session by a token, by what it answers, by the address; else a person looks.
 	says := func(change func(*store.ProviderEvent)) store.ProviderEvent {
 		return m.event("", "", 3, func(e *store.ProviderEvent) { e.Kind, e.Content, e.Address = store.ReportMessage, "hello", "" }, change)
