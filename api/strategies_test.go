@@ -129,6 +129,7 @@ func TestCheckAndTry(t *testing.T) {
 		paths = append(paths, d.(map[string]any)["path"].(string))
 	}
 	require.Equal(t, []string{"communications", "results.seen"}, paths)
+	require.Equal(t, []any{`results.seen: "2026-12-01T09:00:00Z"`, `plan: "First" at stage "Letter", Tue 2026-12-01 09:00 UTC`}, out["summary"])
 	require.Equal(t, "2026-12-01T09:00:00Z", out["contact"].(map[string]any)["results"].(map[string]any)["seen"])
 	require.Len(t, out["logs"], 1)
 	require.Empty(t, s.call("GET", c+"/strategy_runs", nil).ok(200)["items"])

@@ -1,13 +1,9 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
-	"reflect"
-	"slices"
 	"time"
 
 	"carillon/campaign"
@@ -22,17 +18,11 @@ type TryBody struct {
 	Now            *time.Time      `json:"now,omitempty" doc:"What datetime.now() is; the present if not set."`
 }
 
-// Difference is one thing the strategy changed.
-type Difference struct {
-	Path string          `json:"path" example:"parameters.amount"`
-	From json.RawMessage `json:"from" doc:"null where there was nothing."`
-	To   json.RawMessage `json:"to" doc:"null where there is nothing."`
-}
-
 // Tried is how a run on trial ended.
 type Tried struct {
 	Contact json.RawMessage         `json:"contact" doc:"As the contact would be."`
-	Diff    []Difference            `json:"diff"`
+	Diff    []campaign.Difference   `json:"diff"`
+	Summary []string                `json:"summary" doc:"The same in words, dates in the contact's zone." example:"plan: \"Follow-up\" at stage \"Second Attempt\", Tue 2026-12-01 10:00 CET"`
 	Logs    []campaign.LogLine      `json:"logs"`
 	Error   *campaign.StrategyError `json:"error,omitempty"`
 }
@@ -121,75 +111,32 @@ func messageOf(raw json.RawMessage, t campaign.StrategyType) (json.RawMessage, e
 	return json.Marshal(campaign.Message{Author: campaign.AuthorAgent, Content: text})
 }
 
-// tried takes what the strategy returned over into a copy of the contact, by
-// the rules that a real run is taken over by.
+// tried takes what the strategy returned over into a copy of the contact.
 func tried(contact *campaign.Contact, r *TryRequest, trial *Trial) (*Tried, error) {
-	out := &Tried{Diff: []Difference{}, Logs: append([]campaign.LogLine{}, trial.Logs...), Error: trial.Error}
-	after := contact.Clone()
-	if trial.Error == nil && len(trial.Contact) > 0 {
-		knowledge := campaign.Knowledge{Stages: r.Stages, Now: r.Now}
-		for _, m := range contact.Communications {
-			if m.Flagged {
-				knowledge.Flagged = m.ID
-			}
-		}
-		change, err := campaign.Diff(*contact, trial.Contact, knowledge)
-		if bad, ok := errors.AsType[*campaign.BadResultError](err); ok {
-			out.Error = &campaign.StrategyError{Kind: "bad_result", Message: bad.Error()}
-		} else if err != nil {
-			return nil, err
-		} else {
-			done := change.Apply(&after, r.Now, len(r.Existing) > 0)
-			for _, note := range append(change.Ignored, done.Notes...) {
-				out.Logs = append(out.Logs, campaign.LogLine{Level: "warning", Message: note})
-			}
+	out := &Tried{Logs: append([]campaign.LogLine{}, trial.Logs...), Error: trial.Error}
+	knowledge := campaign.Knowledge{Stages: r.Stages, Now: r.Now}
+	for _, m := range contact.Communications {
+		if m.Flagged {
+			knowledge.Flagged = m.ID
 		}
 	}
-	text, err := json.Marshal(after)
+	returned := trial.Contact
+	if trial.Error != nil {
+		returned = nil
+	}
+	t, err := campaign.Try(*contact, returned, knowledge, len(r.Existing) > 0, r.Campaign.Location())
+	if bad, ok := errors.AsType[*campaign.BadResultError](err); ok {
+		out.Error = &campaign.StrategyError{Kind: "bad_result", Message: bad.Error()}
+	} else if err != nil {
+		return nil, err
+	}
+	for _, note := range t.Notes {
+		out.Logs = append(out.Logs, campaign.LogLine{Level: "warning", Message: note})
+	}
+	text, err := json.Marshal(t.After)
 	if err != nil {
 		return nil, err
 	}
-	out.Contact = campaign.Plain(text)
-	before, err := exact(campaign.Plain(r.Contact))
-	if err != nil {
-		return nil, err
-	}
-	now, err := exact(out.Contact)
-	if err != nil {
-		return nil, err
-	}
-	out.Diff = differences(out.Diff, "", before, now)
+	out.Contact, out.Diff, out.Summary = campaign.Plain(text), t.Diff, t.Summary
 	return out, nil
-}
-
-// differences lists where two documents differ, dictionaries key by key.
-func differences(into []Difference, path string, from, to any) []Difference {
-	if reflect.DeepEqual(from, to) {
-		return into
-	}
-	a, isDict := from.(map[string]any)
-	b, both := to.(map[string]any)
-	if !isDict || !both {
-		return append(into, Difference{Path: path, From: jsonOf(from), To: jsonOf(to)})
-	}
-	keys := maps.Clone(a)
-	maps.Copy(keys, b)
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		at := key
-		if path != "" {
-			at = path + "." + key
-		}
-		into = differences(into, at, a[key], b[key])
-	}
-	return into
-}
-
-func jsonOf(v any) json.RawMessage {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(v) != nil {
-		return json.RawMessage("null")
-	}
-	return bytes.TrimSpace(b.Bytes())
 }

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
+	"carillon/campaign"
 	"carillon/strategies"
 )
 
@@ -29,19 +27,16 @@ type strategyFile struct {
 	Timezone string `default:"UTC" help:"The campaign's time zone."`
 }
 
-func (f *strategyFile) open() (*strategies.Pool, string, error) {
+// read returns the code, and completes the function's name.
+func (f *strategyFile) read() (string, error) {
 	code, err := os.ReadFile(f.File)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if f.Function == "" {
-		f.Function = "run"
-		if f.Type == "agent_answer" {
-			f.Function = "on_agent_answer"
-		}
+		f.Function = campaign.StrategyType(f.Type).DefaultFunction()
 	}
-	pool, err := strategies.Open(f.options(strategies.BestEffort))
-	return pool, string(code), err
+	return string(code), nil
 }
 
 type strategyCheckCmd struct {
@@ -51,7 +46,11 @@ type strategyCheckCmd struct {
 
 // Run prints file:line:column: severity: message, and fails on an error.
 func (s *strategyCheckCmd) Run(ctx context.Context, out io.Writer) error {
-	pool, code, err := s.open()
+	code, err := s.read()
+	if err != nil {
+		return err
+	}
+	pool, err := strategies.Open(s.options(strategies.BestEffort))
 	if err != nil {
 		return err
 	}
@@ -76,62 +75,6 @@ func (s *strategyCheckCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	_, err = fmt.Fprintf(out, "%s: ok\n", s.File)
 	return err
-}
-
-type strategyRunCmd struct {
-	strategyFile
-	Contact        string `required:"" type:"existingfile" help:"JSON file of the contact."`
-	Existing       string `type:"existingfile" help:"JSON file of the existing contact, for data_load."`
-	SessionResults string `name:"session-results" type:"existingfile" help:"JSON file of the session's results, for aggregation."`
-	Message        string `type:"existingfile" help:"JSON file of the message, for agent_answer."`
-	Now            string `help:"What datetime.now() is, as RFC 3339."`
-}
-
-// Run prints the logs and the contact as it would be.
-func (s *strategyRunCmd) Run(ctx context.Context, out io.Writer) error {
-	pool, code, err := s.open()
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	var call strategies.Call
-	for path, into := range map[string]*json.RawMessage{
-		s.Contact: &call.Contact, s.Existing: &call.Existing, s.SessionResults: &call.SessionResults, s.Message: &call.Message,
-	} {
-		if path == "" {
-			continue
-		}
-		if *into, err = os.ReadFile(path); err != nil {
-			return err
-		}
-	}
-	if s.Now != "" {
-		if call.Now, err = time.Parse(time.RFC3339, s.Now); err != nil {
-			return fmt.Errorf("--now: %w", err)
-		}
-	}
-	result, err := pool.Run(ctx, strategies.Job{CampaignID: "trial", Timezone: s.Timezone, Source: strategies.Source{
-		Key: "trial", Type: strategies.Type(s.Type), Function: s.Function, Filename: filepath.Base(s.File), Code: code,
-	}}, call)
-	if err != nil {
-		return err
-	}
-	for _, l := range result.Logs {
-		if _, err := fmt.Fprintf(out, "%s: %s\n", l.Level, l.Message); err != nil {
-			return err
-		}
-	}
-	if result.Err != nil {
-		return fmt.Errorf("%w\n%s", result.Err, result.Err.Traceback)
-	}
-	var pretty any
-	if err := json.Unmarshal(result.Contact, &pretty); err != nil || result.Contact == nil {
-		_, err = fmt.Fprintln(out, "no change")
-		return err
-	}
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(pretty)
 }
 
 type strategyStubsCmd struct {
