@@ -83,7 +83,15 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 		sought.At = earlier.CreatedAt // when it may have left, not when it is looked for
 		receipt, found, err := finder.Find(ctx, sought)
 		if err == nil && !found {
-			return campaign.SendOutcome{}, true, nil
+			welcome, err := a.stillWelcome(ctx, m)
+			if err != nil || welcome {
+				return campaign.SendOutcome{}, welcome, err
+			}
+			// Nothing left: the next attempt passes the gate's checks as a first one does.
+			if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", "it did not leave", a.now()); err != nil {
+				return campaign.SendOutcome{}, false, err
+			}
+			return campaign.SendOutcome{}, false, notNow("it did not leave, and may not go now")
 		}
 		if err == nil {
 			out, err := a.settle(ctx, m, receipt, nil)
@@ -94,11 +102,33 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 		}
 	}
 	if resend {
-		return campaign.SendOutcome{}, true, nil
+		if welcome, err := a.stillWelcome(ctx, m); err != nil || welcome {
+			return campaign.SendOutcome{}, welcome, err
+		}
 	}
 	detail := "an earlier attempt was cut off while the provider was being called"
 	out, err := a.settleUnknown(ctx, m.ID, "interrupted", detail)
 	return out, false, err
+}
+
+// stillWelcome reports that the campaign runs and the person may be contacted,
+// as it must be asked again before a message goes a second time.
+func (a *Activities) stillWelcome(ctx context.Context, m *channels.Outbound) (bool, error) {
+	camp, err := a.Store.Campaign(ctx, m.CampaignID)
+	if err != nil {
+		return false, settled(err)
+	}
+	c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
+	if err != nil {
+		return false, settled(err)
+	}
+	address, _ := channels.Address(&c, m.Channel) // in mode redirect the message goes elsewhere
+	reason, err := a.Store.Suppressed(ctx, c.ExternalID, m.Channel, address)
+	return camp.Status == campaign.Running && reason == "", err
+}
+
+func notNow(why string) error {
+	return temporal.NewApplicationErrorWithOptions(why, "NotNow", temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 }
 
 // lookUp has the provider asked in a while what became of a message.

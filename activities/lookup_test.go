@@ -80,6 +80,26 @@ func TestANotificationIsSentOnceMoreWhereItsStageSaysSo(t *testing.T) {
 	require.Equal(t, 2, c.sent)
 }
 
+func TestAMessageIsNotSentASecondTimeToWhoeverHasOptedOutMeanwhile(t *testing.T) {
+	t.Parallel()
+	ctx, at := t.Context(), now
+	d, r := liveDesk(t, channels.Fail(channels.Unknown, "", "the request left and no answer came"))
+	d.Now = func() time.Time { return at }
+	l := &listing{refusing: *r, now: d.Now}
+	d.Channels = channels.NewRegistry(l)
+	in := d.input("wa")
+	_, err := d.Activities.Send(ctx, in)
+	require.Error(t, err)
+	d.optOut()
+	at = at.Add(2 * time.Minute)
+	_, err = d.Activities.Send(ctx, in)
+	require.ErrorContains(t, err, "it did not leave, and may not go now")
+	out, err := d.Activities.Send(ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, [2]string{campaign.SendSkipped, "opt_out"}, [2]string{out.Outcome, out.Reason})
+	require.Equal(t, 1, l.sent)
+}
+
 // counting counts what is sent through a provider that cannot look messages up.
 type counting struct {
 	*refusing
