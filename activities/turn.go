@@ -24,6 +24,10 @@ import (
 // is given the same turn id. The time-out is the activity's; trouble on the way
 // to the agent is an error and repeated, what the agent cannot do is a result.
 func (a *Activities) Turn(ctx context.Context, in workflows.TurnInput) (campaign.TurnOutcome, error) {
+	if !in.Local {
+		stop := heartbeats(ctx)
+		defer stop()
+	}
 	if raw, ok, err := a.Store.TurnTaken(ctx, in.ContactID, in.MessageID); err != nil || ok {
 		return turnOf(raw, err)
 	}

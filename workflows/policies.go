@@ -60,6 +60,7 @@ func turnRun(campaignID, summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		TaskQueue:           QueueAgents,
 		StartToCloseTimeout: 2 * time.Minute,
+		HeartbeatTimeout:    15 * time.Second, // a worker that dies is noticed while the model still thinks
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute,
 			NonRetryableErrorTypes: []string{ErrTypeStale, ErrTypeGone},
