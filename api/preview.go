@@ -37,6 +37,9 @@ func described(d campaign.Dict, field string, c *campaign.Campaign) (campaign.Co
 		return out, campaign.Invalid(field, "a field of the contact has the wrong type")
 	}
 	out.CampaignID = c.ID
+	if out.Communications == nil {
+		out.Communications = []campaign.Communication{}
+	}
 	if out.ID == "" {
 		out.ID = campaign.ContactID(c.ID, out.ObjectID, out.ExternalID)
 	}

@@ -142,6 +142,7 @@ func TestCheckAndTry(t *testing.T) {
 	out = s.call("POST", one+"/test", `{"contact":{"name":"Ann"}}`).ok(200)
 	require.Equal(t, "boom", out["error"].(map[string]any)["message"])
 	require.Empty(t, out["diff"])
+	require.Equal(t, []any{}, out["contact"].(map[string]any)["communications"], "no plan is an empty list, and not null")
 	s.call("POST", one+"/test", `{}`).fails(422)
 }
 

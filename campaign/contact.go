@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -145,7 +146,7 @@ func (c *Contact) Attempts() int {
 // the other.
 func (c Contact) Clone() Contact {
 	c.Parameters, c.Results, c.InternalData = c.Parameters.Clone(), c.Results.Clone(), c.InternalData.Clone()
-	c.Communications = append([]Communication(nil), c.Communications...)
+	c.Communications = slices.Clone(c.Communications)
 	return c
 }
 
