@@ -31,9 +31,9 @@ func (Provider) Describe() channels.Description {
 		Settings: []channels.Field{
 			{Name: "from_email", Label: "Sender", Hint: "An address of a domain that is authenticated in SendGrid.", Required: true, Kind: channels.KindEmail},
 			{Name: "from_name", Label: "Sender's name"},
-			{Name: "reply_domain", Label: "Reply domain", Hint: "The host of Inbound Parse; answers of conversations are addressed to it.", Kind: channels.KindDomain},
+			{Name: "reply_domain", Label: "Reply domain", Hint: "Where answers of conversations are addressed to. This version does not receive them.", Kind: channels.KindDomain},
 			{Name: "event_public_key", Label: "Event key", Hint: "Verification key of the Event Webhook.", Kind: channels.KindPublicKey},
-			{Name: "inbound_public_key", Label: "Inbound key", Hint: "Verification key of Inbound Parse.", Kind: channels.KindPublicKey},
+			{Name: "inbound_public_key", Label: "Inbound key", Hint: "Verification key of Inbound Parse. Kept; this version does not use it.", Kind: channels.KindPublicKey},
 			{Name: "region", Label: "Region", Hint: "eu for a subuser of the European region; global if not set.", Values: []string{"global", "eu"}},
 			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for SendGrid; wins over the region.", Kind: channels.KindURL},
 		},

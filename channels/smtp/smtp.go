@@ -47,9 +47,9 @@ func (Provider) Describe() channels.Description {
 			{Name: "username", Label: "User name", Hint: "None: the server takes mail from this machine without."},
 			{Name: "from_email", Label: "Sender", Required: true, Kind: channels.KindEmail},
 			{Name: "from_name", Label: "Sender's name"},
-			{Name: "imap_host", Label: "IMAP server", Hint: "Of the mailbox that answers arrive in.", Kind: channels.KindHost},
-			{Name: "imap_port", Label: "IMAP port", Kind: channels.KindPort},
-			{Name: "imap_folder", Label: "IMAP folder"},
+			{Name: "imap_host", Label: "IMAP server", Hint: "Of the mailbox that answers arrive in. Kept; this version does not read it.", Kind: channels.KindHost},
+			{Name: "imap_port", Label: "IMAP port", Hint: "Kept; this version does not read it.", Kind: channels.KindPort},
+			{Name: "imap_folder", Label: "IMAP folder", Hint: "Kept; this version does not read it."},
 		},
 		Secrets: []channels.Field{{Name: "password", Label: "Password", Secret: true}},
 	}
