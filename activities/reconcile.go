@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -26,11 +27,11 @@ const (
 
 // Reconcile takes up what a process left that died between its commit and its
 // call to Temporal: contacts of a running campaign that nobody launches,
-// contacts of a stopped one that nobody stops, imports nobody processes, holds
-// whose cause is gone. Everything it starts is idempotent, so workers may run
+// contacts of a stopped one that nobody stops, imports nobody processes, sweeps
+// that Temporal does not know of, holds whose cause is gone. Everything it starts is idempotent, so workers may run
 // it at the same time.
 func (a *Activities) Reconcile(ctx context.Context) error {
-	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileHolds(ctx), a.grantFree(ctx), a.matchReports(ctx), a.findLost(ctx))
+	return errors.Join(a.reconcileCampaigns(ctx), a.reconcileImports(ctx), a.reconcileSweeps(ctx), a.reconcileHolds(ctx), a.grantFree(ctx), a.matchReports(ctx), a.findLost(ctx))
 }
 
 func (a *Activities) reconcileCampaigns(ctx context.Context) error {
@@ -86,6 +87,26 @@ func (a *Activities) reconcileImports(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// reconcileSweeps starts what was kept and not started. A sweep that was started
+// and not dropped is started again, which does no harm.
+func (a *Activities) reconcileSweeps(ctx context.Context) error {
+	left, err := a.Store.SweepsLeft(ctx, a.now().Add(-leftAlone))
+	for _, kept := range left {
+		var in workflows.SweepInput
+		if err := json.Unmarshal(kept.Spec, &in); err != nil {
+			return fmt.Errorf("read sweep %s: %w", kept.ID, err)
+		}
+		in.Since = a.now()
+		if err := relay.Sweep(ctx, a.Temporal, in); err != nil {
+			return err
+		}
+		if err := a.Store.DropSweep(ctx, kept.ID); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (a *Activities) reconcileHolds(ctx context.Context) error {

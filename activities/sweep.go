@@ -108,6 +108,10 @@ func (a *Activities) sweepBulk(ctx context.Context, s *workflows.SweepInput) (ou
 	if err != nil {
 		return out, settled(err)
 	}
+	if job.FinishedAt != nil { // begun again, or its start was given up
+		out.Over = true
+		return out, nil
+	}
 	var spec struct {
 		Filter    store.ContactFilter `json:"filter"`
 		Operation campaign.Operation  `json:"operation"`

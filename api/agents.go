@@ -183,18 +183,20 @@ func (s *Server) deleteAgent(ctx context.Context, in *idInput) (*struct{}, error
 }
 
 func (s *Server) startAgent(ctx context.Context, in *idInput) (*body[campaign.Agent], error) {
-	a, err := s.Store.UpdateAgent(ctx, in.ID, func(a *campaign.Agent) error {
-		if err := s.Agents.Validate(a); err != nil {
-			return err
-		}
-		a.Status, a.StatusMessage = campaign.AgentRunning, ""
-		return nil
+	var a campaign.Agent
+	err := s.releasing(ctx, "", campaign.Release{Cause: campaign.HeldAgentStopped, Ref: in.ID}, func() (version int, err error) {
+		a, err = s.Store.UpdateAgent(ctx, in.ID, func(a *campaign.Agent) error {
+			if err := s.Agents.Validate(a); err != nil {
+				return err
+			}
+			a.Status, a.StatusMessage = campaign.AgentRunning, ""
+			return nil
+		})
+		return a.Version, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Also where it ran already: the sweep of an earlier start may not have begun.
-	s.sweepRelease(ctx, "", campaign.Release{Cause: campaign.HeldAgentStopped, Ref: a.ID}, a.Version)
 	s.auditf(ctx, "start", "agents/"+a.ID, "%s", a.Name)
 	return &body[campaign.Agent]{Body: showAgent(a)}, nil
 }

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
 	"carillon/campaign"
 	"carillon/relay"
+	"carillon/store"
 	"carillon/workflows"
 )
 
@@ -97,11 +99,14 @@ func (s *Server) resumeCampaign(ctx context.Context, in *resumeInput) (*tagged[C
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.act(ctx, &in.CampaignRef, campaign.ActionResume)
+	var c campaign.Campaign
+	err = s.releasing(ctx, in.ID, release, func() (int, error) {
+		c, err = s.act(ctx, &in.CampaignRef, campaign.ActionResume)
+		return c.Version, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	s.sweepRelease(ctx, c.ID, release, c.Version)
 	s.wake(ctx, c.ID)
 	return s.answerCampaign(ctx, c)
 }
@@ -139,23 +144,66 @@ func (s *Server) wake(ctx context.Context, campaignID string) {
 	}
 }
 
-// sweep starts a sweep, after the write that counts, as wake does.
-func (s *Server) sweep(ctx context.Context, in workflows.SweepInput) {
+// sweep starts a sweep, after the write that counts, as wake does. It reports
+// whether Temporal has it.
+func (s *Server) sweep(ctx context.Context, in workflows.SweepInput) bool {
 	if s.Temporal == nil {
-		return
+		return false
 	}
 	after, cancel := afterCommit(ctx)
 	defer cancel()
 	if err := relay.Sweep(after, s.Temporal, in); err != nil {
 		s.Log.Error("start sweep", "campaign_id", in.CampaignID, "kind", string(in.Kind), "error", err)
+		return false
 	}
+	return true
 }
 
-// sweepRelease tells every held contact that the cause is gone. The version of
-// the record that was flipped makes every flip a sweep of its own.
-func (s *Server) sweepRelease(ctx context.Context, campaignID string, release campaign.Release, version int) {
-	s.sweep(ctx, workflows.SweepInput{
-		ID:   "release-" + release.Cause + "-" + release.Ref + "-" + strconv.Itoa(version),
-		Kind: workflows.SweepRelease, Release: &release, Since: s.now(), CampaignID: campaignID,
-	})
+// releasing makes the write that ends a cause, and tells every contact it held.
+// What is to be told is kept before that write: if Temporal is away after it, or
+// this process is gone, a worker does it. The version of the record that was
+// flipped makes every flip a sweep of its own.
+func (s *Server) releasing(ctx context.Context, campaignID string, release campaign.Release, flip func() (version int, err error)) error {
+	name := "release-" + release.Cause + "-" + release.Ref + "-"
+	in := workflows.SweepInput{ID: name + newID("left-"), Kind: workflows.SweepRelease, Release: &release, CampaignID: campaignID}
+	kept, err := s.keepSweep(ctx, in)
+	if err != nil {
+		return err
+	}
+	version, err := flip()
+	if err != nil {
+		s.dropSweep(ctx, kept)
+		return err
+	}
+	in.ID, in.Since = name+strconv.Itoa(version), s.now()
+	if s.sweep(ctx, in) {
+		s.dropSweep(ctx, kept)
+	}
+	return nil
+}
+
+// keepSweep keeps a sweep until dropSweep and returns under which id; "" where
+// there is no Temporal to start it.
+func (s *Server) keepSweep(ctx context.Context, in workflows.SweepInput) (string, error) {
+	if s.Temporal == nil {
+		return "", nil
+	}
+	spec, err := json.Marshal(in)
+	if err != nil {
+		return "", err
+	}
+	return in.ID, s.Store.KeepSweep(ctx, store.KeptSweep{ID: in.ID, At: s.now(), Spec: spec})
+}
+
+// dropSweep forgets a kept sweep. One that stays is started again by a worker,
+// which does no harm.
+func (s *Server) dropSweep(ctx context.Context, id string) {
+	if id == "" {
+		return
+	}
+	after, cancel := afterCommit(ctx)
+	defer cancel()
+	if err := s.Store.DropSweep(after, id); err != nil {
+		s.Log.Error("drop a kept sweep", "sweep", id, "error", err)
+	}
 }

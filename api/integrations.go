@@ -197,17 +197,20 @@ func (s *Server) resumeIntegration(ctx context.Context, in *integrationResume) (
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.Store.UpdateIntegration(ctx, in.ID, func(i *campaign.Integration) error {
-		if !i.Paused {
-			return campaign.Errorf(campaign.CodeConflict, "the integration is not paused")
-		}
-		i.Paused, i.Status, i.StatusMessage = false, "ok", ""
-		return nil
+	var i campaign.Integration
+	err = s.releasing(ctx, "", r, func() (int, error) {
+		i, err = s.Store.UpdateIntegration(ctx, in.ID, func(i *campaign.Integration) error {
+			if !i.Paused {
+				return campaign.Errorf(campaign.CodeConflict, "the integration is not paused")
+			}
+			i.Paused, i.Status, i.StatusMessage = false, "ok", ""
+			return nil
+		})
+		return i.Version, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.sweepRelease(ctx, "", r, i.Version)
 	s.auditf(ctx, "resume", "integrations/"+i.ID, "%s", i.Name)
 	return &body[campaign.Integration]{Body: showIntegration(i)}, nil
 }

@@ -168,13 +168,16 @@ func (s *Server) bulk(ctx context.Context, in *bulkInput) (*body[Accepted], erro
 		return nil, err
 	}
 	job := store.Job{ID: newID("jb_"), CampaignID: in.ID, Kind: "bulk " + b.Action, Status: "running", Spec: raw, CreatedAt: s.now()}
+	sweep := workflows.SweepInput{ID: job.ID, Kind: workflows.SweepBulk, CampaignID: in.ID, JobID: job.ID, Operation: &spec.Operation, Since: s.now()}
+	kept, err := s.keepSweep(ctx, sweep) // before the job: one that is there is carried out
+	if err != nil {
+		return nil, err
+	}
+	defer s.dropSweep(ctx, kept) // not if the process dies: a worker takes it up
 	if err := s.Store.CreateJob(ctx, job); err != nil {
 		return nil, err
 	}
-	err = relay.Sweep(ctx, s.Temporal, workflows.SweepInput{
-		ID: job.ID, Kind: workflows.SweepBulk, CampaignID: in.ID, JobID: job.ID, Operation: &spec.Operation, Since: s.now(),
-	})
-	if err != nil {
+	if err := relay.Sweep(ctx, s.Temporal, sweep); err != nil {
 		return nil, errors.Join(err, s.failJob(ctx, job.ID, "the workflow engine is away"))
 	}
 	s.auditf(ctx, b.Action, "jobs/"+job.ID, "many contacts of campaign %s", in.ID)

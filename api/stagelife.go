@@ -20,12 +20,14 @@ func (s *Server) resumeStage(ctx context.Context, in *stageResume) (*tagged[camp
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.flipStage(ctx, &in.StageRef, false)
-	if err != nil {
-		return nil, err
-	}
-	s.sweepRelease(ctx, in.ID, release, out.Body.Version)
-	return out, nil
+	var out *tagged[campaign.Stage]
+	err = s.releasing(ctx, in.ID, release, func() (int, error) {
+		if out, err = s.flipStage(ctx, &in.StageRef, false); err != nil {
+			return 0, err
+		}
+		return out.Body.Version, nil
+	})
+	return out, err
 }
 
 func (s *Server) flipStage(ctx context.Context, in *StageRef, paused bool) (*tagged[campaign.Stage], error) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
@@ -32,6 +33,10 @@ func TestStartWakesTheLauncher(t *testing.T) {
 	s.call("POST", path+"/resume", nil).ok(200)
 	_, err = dev.Client().DescribeWorkflowExecution(t.Context(), "sweep/release-campaign-"+id+"-4", "")
 	require.NoError(t, err)
+	s.call("POST", path+"/resume", nil).fails(409)
+	left, err := s.store.SweepsLeft(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Empty(t, left, "what Temporal has, and what was refused, is not kept")
 	s.call("POST", path+"/stop", nil).ok(200)
 	_, err = dev.Client().DescribeWorkflowExecution(t.Context(), "sweep/stop-"+id, "")
 	require.NoError(t, err)

@@ -86,8 +86,7 @@ async def run(contact, session_results, logger, **kwargs):
 		c.strike(victim)
 	}
 	pauses.Wait()
-	// A release whose start died with the API is taken up after ten minutes.
-	await := time.Now().Add(15 * time.Minute)
+	await := time.Now().Add(5 * time.Minute)
 	left := -1
 	for left != 0 && time.Now().Before(await) {
 		left = contacts - len(s.all("/contacts", "&status=completed"))

@@ -42,6 +42,15 @@ type Job struct {
 	FinishedAt *time.Time      `json:"finished_at"`
 }
 
+// KeptSweep is work on many contacts that was asked for. It is kept before the
+// write that it follows and dropped once Temporal knows of it, so that neither
+// an absence of Temporal nor a death in between loses it.
+type KeptSweep struct {
+	ID   string
+	At   time.Time
+	Spec json.RawMessage
+}
+
 // Answer is a stored answer to a request with an Idempotency-Key.
 type Answer struct {
 	RequestHash string
@@ -50,7 +59,7 @@ type Answer struct {
 	Body        []byte
 }
 
-// Office keeps what the API itself needs: keys, audit, jobs, idempotency.
+// Office keeps what the API itself needs: keys, audit, jobs, sweeps, idempotency.
 type Office interface {
 	CreateKey(ctx context.Context, k Key) error
 	KeyByHash(ctx context.Context, hash string) (Key, error)
@@ -62,6 +71,9 @@ type Office interface {
 	CreateJob(ctx context.Context, j Job) error
 	Job(ctx context.Context, id string) (Job, error)
 	UpdateJob(ctx context.Context, id string, change func(*Job) error) (Job, error)
+	KeepSweep(ctx context.Context, k KeptSweep) error
+	SweepsLeft(ctx context.Context, before time.Time) ([]KeptSweep, error)
+	DropSweep(ctx context.Context, id string) error
 	// ReserveAnswer claims (actor, key); false and the earlier answer if taken. A
 	// reservation never answered is free again after a minute.
 	ReserveAnswer(ctx context.Context, actor, key, requestHash string, now time.Time) (Answer, bool, error)

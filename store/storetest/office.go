@@ -74,6 +74,27 @@ func testOffice(t *testing.T, s *store.Store) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	testAnswers(t, s)
+	testSweeps(t, s)
+}
+
+func testSweeps(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	for i, id := range []string{"late", "first", "second"} {
+		k := store.KeptSweep{ID: id, At: now.Add(time.Duration([]int{9, 1, 2}[i]) * time.Second), Spec: json.RawMessage(`{"kind":"release"}`)}
+		twice(t, func() error { return s.KeepSweep(ctx, k) })
+	}
+	left := func() (found []string) {
+		kept, err := s.SweepsLeft(ctx, now.Add(9*time.Second))
+		require.NoError(t, err)
+		for _, k := range kept {
+			require.JSONEq(t, `{"kind":"release"}`, string(k.Spec))
+			found = append(found, k.ID)
+		}
+		return found
+	}
+	require.Equal(t, []string{"first", "second"}, left())
+	twice(t, func() error { return s.DropSweep(ctx, "first") })
+	require.Equal(t, []string{"second"}, left())
 }
 
 func testAnswers(t *testing.T, s *store.Store) {
