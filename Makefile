@@ -73,11 +73,7 @@ race: temporal ## Run the tests under the race detector
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
-	@for package in $$(go list $(PACKAGES)); do \
-	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
-	  done; \
-	done
+	.ci/fuzz $(FUZZTIME) $(PACKAGES)
 
 .PHONY: chaos
 chaos: temporal ## Kill worker, server and store at random ROUNDS (20) times; nothing lost, nothing sent twice
