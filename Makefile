@@ -95,6 +95,10 @@ histories: temporal ## Record workflow histories for scenarios that have none; t
 fixture: temporal ## Record what the release VERSION leaves on a disk, for upgrade tests (VERSION=v0.2.0)
 	CARILLON_FIXTURE=$(VERSION) go test -run TestRecordFixture -count=1 -timeout 10m ./e2e/...
 
+.PHONY: docs
+docs: ## Write docs/channels.md and docs/channels/ anew, of what the providers say about themselves
+	go test ./channels/all -run TestDocs -update
+
 ## --- deploy
 
 .PHONY: up

@@ -13,8 +13,9 @@ type Field struct {
 	Hint     string   `json:"hint,omitempty"`
 	Required bool     `json:"required"`
 	Secret   bool     `json:"secret,omitempty"`
-	Values   []string `json:"values,omitempty"` // the only ones allowed, if any
-	Kind     string   `json:"kind,omitempty"`   // what it holds: one of the Kind constants, "" is any text
+	Values   []string `json:"values,omitempty"`  // the only ones allowed, if any
+	Kind     string   `json:"kind,omitempty"`    // what it holds: one of the Kind constants, "" is any text
+	Default  string   `json:"default,omitempty"` // what counts if it is not set
 }
 
 // Description is a provider about itself: REST, validation, the console's forms
@@ -27,6 +28,8 @@ type Description struct {
 	Secrets  []Field            `json:"secrets"`
 	// NoReports says that the provider never tells that a message was delivered.
 	NoReports bool `json:"no_reports,omitempty"`
+	// Manual is what the provider's page in docs/channels says beside the fields.
+	Manual Manual `json:"-"`
 }
 
 // Serves reports whether the provider carries the channel.

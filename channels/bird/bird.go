@@ -25,8 +25,9 @@ import (
 const Name = "bird"
 
 const (
-	defaultBase = "https://api.bird.com"
-	answerLimit = 2 << 20
+	defaultBase   = "https://api.bird.com"
+	defaultLocale = "en"
+	answerLimit   = 2 << 20
 )
 
 // Provider is Bird.
@@ -35,12 +36,12 @@ type Provider struct{}
 // Describe implements [channels.Provider].
 func (Provider) Describe() channels.Description {
 	return channels.Description{
-		Provider: Name, Name: "WhatsApp (Bird)", Channels: []campaign.Channel{campaign.WhatsAppBird},
+		Provider: Name, Name: "WhatsApp (Bird)", Channels: []campaign.Channel{campaign.WhatsAppBird}, Manual: manual(),
 		Settings: []channels.Field{
 			{Name: "workspace_id", Label: "Workspace ID", Hint: "The first id in the address of your Bird dashboard.", Required: true},
 			{Name: "channel_id", Label: "Channel ID", Hint: "Developer → Channels → WhatsApp.", Required: true},
-			{Name: "locale", Label: "Locale", Hint: "Of templates whose stage names no language, such as en (the default)."},
-			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for Bird.", Kind: channels.KindURL},
+			{Name: "locale", Label: "Locale", Hint: "Of templates whose stage names no language.", Default: defaultLocale},
+			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for Bird.", Kind: channels.KindURL, Default: defaultBase},
 		},
 		Secrets: []channels.Field{
 			{Name: "access_key", Label: "Access key", Hint: "Developer → Access keys, with the Channels permissions.", Required: true, Secret: true},
@@ -57,7 +58,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	base := orElse(strings.TrimSuffix(i.Settings["base_url"], "/"), defaultBase)
 	return &sender{
 		channel: base + "/workspaces/" + url.PathEscape(i.Settings["workspace_id"]) + "/channels/" + url.PathEscape(i.Settings["channel_id"]),
-		locale:  orElse(i.Settings["locale"], "en"), key: d.Secrets["access_key"].Reveal,
+		locale:  orElse(i.Settings["locale"], defaultLocale), key: d.Secrets["access_key"].Reveal,
 		redact: func(text string) string { return channels.Redact(text, d.Secrets) },
 		client: channels.Narrow(d.Client(), answerLimit), now: d.Clock,
 	}, nil

@@ -34,6 +34,7 @@ type Spec struct {
 func Run(t *testing.T, spec Spec) {
 	t.Helper()
 	t.Run("describes itself", func(t *testing.T) { testDescription(t, spec) })
+	t.Run("has a manual that says what it does", func(t *testing.T) { testManual(t, spec) })
 	t.Run("enforces its required fields", func(t *testing.T) { testRequired(t, spec) })
 	t.Run("sends on each of its channels", func(t *testing.T) { testSend(t, spec) })
 	t.Run("is used by many at once", func(t *testing.T) { testConcurrent(t, spec) })

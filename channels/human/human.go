@@ -19,7 +19,7 @@ type Provider struct{}
 // Describe implements [channels.Provider].
 func (Provider) Describe() channels.Description {
 	return channels.Description{
-		Provider: Name, Name: "Operators' inbox", Channels: []campaign.Channel{campaign.Human},
+		Provider: Name, Name: "Operators' inbox", Channels: []campaign.Channel{campaign.Human}, Manual: manual(),
 		Settings: []channels.Field{}, Secrets: []channels.Field{},
 	}
 }

@@ -76,7 +76,7 @@ func (p *Provider) Describe() channels.Description {
 		}
 	}
 	return channels.Description{
-		Provider: Name, Name: "Outbox (development)", Channels: served,
+		Provider: Name, Name: "Outbox (development)", Channels: served, Manual: manual(),
 		Settings: []channels.Field{}, Secrets: []channels.Field{},
 	}
 }

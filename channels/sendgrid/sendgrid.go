@@ -27,7 +27,7 @@ type Provider struct{}
 // Describe implements [channels.Provider].
 func (Provider) Describe() channels.Description {
 	return channels.Description{
-		Provider: Name, Name: "SendGrid", Channels: []campaign.Channel{campaign.EmailNotification, campaign.Email},
+		Provider: Name, Name: "SendGrid", Channels: []campaign.Channel{campaign.EmailNotification, campaign.Email}, Manual: manual(),
 		Settings: []channels.Field{
 			{Name: "from_email", Label: "Sender", Hint: "An address of a domain that is authenticated in SendGrid.", Required: true, Kind: channels.KindEmail},
 			{Name: "from_name", Label: "Sender's name"},

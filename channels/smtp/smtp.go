@@ -39,7 +39,7 @@ type Provider struct {
 // Describe implements [channels.Provider].
 func (Provider) Describe() channels.Description {
 	return channels.Description{
-		Provider: Name, Name: "SMTP server", Channels: []campaign.Channel{campaign.EmailNotification, campaign.Email}, NoReports: true,
+		Provider: Name, Name: "SMTP server", Channels: []campaign.Channel{campaign.EmailNotification, campaign.Email}, NoReports: true, Manual: manual(),
 		Settings: []channels.Field{
 			{Name: "host", Label: "Server", Required: true, Kind: channels.KindHost},
 			{Name: "port", Label: "Port", Hint: "587 for starttls, 465 for tls, 25 for none, if not set.", Kind: channels.KindPort},

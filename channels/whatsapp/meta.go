@@ -25,9 +25,10 @@ import (
 const Name = "meta"
 
 const (
-	defaultBase    = "https://graph.facebook.com"
-	defaultVersion = "v23.0"
-	answerLimit    = 1 << 20
+	defaultBase     = "https://graph.facebook.com"
+	defaultVersion  = "v23.0"
+	defaultLanguage = "en_US"
+	answerLimit     = 1 << 20
 )
 
 // Provider is Meta.
@@ -36,14 +37,14 @@ type Provider struct{}
 // Describe implements [channels.Provider].
 func (Provider) Describe() channels.Description {
 	return channels.Description{
-		Provider: Name, Name: "WhatsApp (Meta)", Channels: []campaign.Channel{campaign.WhatsAppMeta},
+		Provider: Name, Name: "WhatsApp (Meta)", Channels: []campaign.Channel{campaign.WhatsAppMeta}, Manual: manual(),
 		Settings: []channels.Field{
 			{Name: "phone_number_id", Label: "Phone number ID", Hint: "Of the sending number: App → WhatsApp → API Setup.", Required: true},
 			{Name: "waba_id", Label: "Business account ID", Hint: "Lets a stage's template be checked against the approved ones."},
 			{Name: "app_id", Label: "App ID", Hint: "For your own reference."},
-			{Name: "language", Label: "Language", Hint: "Of templates whose stage names none, such as en_US (the default)."},
-			{Name: "api_version", Label: "API version", Hint: "Of the Graph API; " + defaultVersion + " if not set."},
-			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for Meta.", Kind: channels.KindURL},
+			{Name: "language", Label: "Language", Hint: "Of templates whose stage names none, such as de.", Default: defaultLanguage},
+			{Name: "api_version", Label: "API version", Hint: "Of the Graph API.", Default: defaultVersion},
+			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for Meta.", Kind: channels.KindURL, Default: defaultBase},
 		},
 		Secrets: []channels.Field{
 			{Name: "access_token", Label: "Access token", Hint: "Of a system user with whatsapp_business_messaging.", Required: true, Secret: true},
@@ -61,7 +62,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	base, version := orElse(strings.TrimSuffix(i.Settings["base_url"], "/"), defaultBase), orElse(i.Settings["api_version"], defaultVersion)
 	return &sender{
 		base: base + "/" + url.PathEscape(version) + "/", number: i.Settings["phone_number_id"], account: i.Settings["waba_id"],
-		language: orElse(i.Settings["language"], "en_US"), token: d.Secrets["access_token"].Reveal,
+		language: orElse(i.Settings["language"], defaultLanguage), token: d.Secrets["access_token"].Reveal,
 		redact: func(text string) string { return channels.Redact(text, d.Secrets) },
 		client: channels.Narrow(d.Client(), answerLimit), now: d.Clock,
 	}, nil
