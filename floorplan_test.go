@@ -31,10 +31,11 @@ var rooms = []room{
 			"go.temporal.io/api/enums/v1", // the constants of child workflow options
 	},
 	{"channels", "campaign", ""},
-	{"channels/channeltest", "campaign channels", ""},
+	{"channels/channeltest", "campaign channels channels/fault", ""},
+	{"channels/fault", "", "std"},
 	{"channels/all", "channels channels/*", ""},
 	{"channels/*", "campaign channels", ""},
-	{"channels/*/*test", "campaign channels channels/channeltest", ""}, // fakes of providers
+	{"channels/*/*test", "campaign channels channels/fault", ""}, // fakes of providers
 	{"agents", "campaign", ""},
 	{"agents/agenttest", "campaign agents", ""},
 	{"agents/all", "agents agents/*", ""},
@@ -66,7 +67,7 @@ var (
 func TestFloorPlan(t *testing.T) {
 	t.Parallel()
 	std := standardLibrary(t)
-	for _, p := range list(t) {
+	for _, p := range list(t, "./...") {
 		for _, violation := range violations(p, std) {
 			t.Error(violation)
 		}
@@ -96,6 +97,20 @@ func TestFloorPlanSeesViolations(t *testing.T) {
 			t.Parallel()
 			require.Len(t, violations(tc.pkg, std), tc.want)
 		})
+	}
+}
+
+// TestTheProgramImportsNoTestLibrary keeps the fakes fit for `carillon fakes`.
+func TestTheProgramImportsNoTestLibrary(t *testing.T) {
+	t.Parallel()
+	in := list(t, "-deps", "./cmd/carillon")
+	require.Greater(t, len(in), 20)
+	for _, p := range in {
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(p.ImportPath, "carillon/") && (fits(imp, "testing/...") || fits(imp, "net/http/httptest") || fits(imp, "github.com/stretchr/testify/...")) {
+				t.Errorf("%s is part of the program and imports %s", p.ImportPath, imp)
+			}
+		}
 	}
 }
 
@@ -133,9 +148,9 @@ type goPackage struct {
 }
 
 // list asks the go command. A package that does not compile is listed too: the compiler says what is wrong with it.
-func list(t *testing.T) (packages []goPackage) {
+func list(t *testing.T, which ...string) (packages []goPackage) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	out, err := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports"}, which...)...).Output()
 	require.NoError(t, err)
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p goPackage

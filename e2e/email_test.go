@@ -198,7 +198,9 @@ func TestMailThroughSendGrid(t *testing.T) {
 		require.Len(t, s.post.Accepted(), 2)
 		id := in.contact("Joe")["communications"].([]any)[0].(doc)["id"].(string)
 		letter := s.post.Accepted()[1]
-		require.Equal(t, "<"+id+"@collect.example>", letter.Parsed(t).Header.Get("Message-ID"))
+		parsed, err := letter.Parsed()
+		require.NoError(t, err)
+		require.Equal(t, "<"+id+"@collect.example>", parsed.Header.Get("Message-ID"))
 	})
 
 	t.Run("an answer keeps to its thread", func(t *testing.T) {

@@ -81,7 +81,8 @@ func TestAMessageArrivesWhole(t *testing.T) {
 	require.Len(t, got, 1)
 	require.Equal(t, "anna@collect.example", got[0].From)
 	require.Equal(t, []string{"ada@example.com"}, got[0].To)
-	parsed := got[0].Parsed(t)
+	parsed, err := got[0].Parsed()
+	require.NoError(t, err)
 	for name, want := range map[string]string{
 		"Message-ID": "<key-email-1@collect.example>", "References": "<ct_1-1#2@collect.example>", "In-Reply-To": "<ct_1-1#2@collect.example>",
 		"List-Unsubscribe": "<https://carillon.example/u/tok>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -16,10 +16,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
-	"carillon/channels/channeltest"
+	"carillon/channels/fault"
 )
 
 // Workspace and Channel are the ids of the fake.
@@ -28,9 +27,9 @@ const (
 	Channel   = "8b1a0f5e-0000-4000-8000-000000000002"
 )
 
-// Server is the fake. Its faults are those of [channeltest.Server].
+// Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
-	*channeltest.Server
+	*fault.Server
 	key string
 	now func() time.Time
 
@@ -52,9 +51,8 @@ type Message struct {
 	Raw       string
 }
 
-// New starts a fake that accepts the key; it ends with the test.
-func New(t testing.TB, key string, now func() time.Time) *Server {
-	t.Helper()
+// New starts a fake that accepts the key; it ends with its owner.
+func New(o fault.Owner, key string, now func() time.Time) *Server {
 	s := &Server{key: key, now: now}
 	mux := http.NewServeMux()
 	path := "/workspaces/" + Workspace + "/channels/" + Channel + "/messages"
@@ -63,7 +61,7 @@ func New(t testing.TB, key string, now func() time.Time) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		s.refuse(w, http.StatusNotFound, "NotFound", "Workspace or channel not found", nil)
 	})
-	s.Server = channeltest.NewServer(t, mux)
+	s.Server = fault.NewServer(o, mux)
 	return s
 }
 

@@ -11,14 +11,13 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"testing"
 
-	"carillon/channels/channeltest"
+	"carillon/channels/fault"
 )
 
-// Server is the fake. Its faults are those of [channeltest.Server].
+// Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
-	*channeltest.Server
+	*fault.Server
 	key string
 
 	mu       sync.Mutex
@@ -44,14 +43,13 @@ func (m *Message) Text(kind string) string {
 	return ""
 }
 
-// New starts a fake that accepts the key; it ends with the test.
-func New(t testing.TB, key string) *Server {
-	t.Helper()
+// New starts a fake that accepts the key; it ends with its owner.
+func New(o fault.Owner, key string) *Server {
 	s := &Server{key: key}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v3/mail/send", s.send)
 	mux.HandleFunc("GET /v3/scopes", s.scopes)
-	s.Server = channeltest.NewServer(t, mux)
+	s.Server = fault.NewServer(o, mux)
 	return s
 }
 

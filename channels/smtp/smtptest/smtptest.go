@@ -12,10 +12,11 @@ import (
 	"net/mail"
 	"slices"
 	"sync"
-	"testing"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"carillon/channels/fault"
 )
 
 // Options say what server it is.
@@ -43,19 +44,16 @@ type Message struct {
 }
 
 // Parsed returns the message read.
-func (m *Message) Parsed(t testing.TB) *mail.Message {
-	t.Helper()
-	parsed, err := mail.ReadMessage(bytes.NewReader(m.Raw))
-	if err != nil {
-		t.Fatalf("read the message: %v", err)
-	}
-	return parsed
+func (m *Message) Parsed() (*mail.Message, error) {
+	return mail.ReadMessage(bytes.NewReader(m.Raw))
 }
 
 // Server is the fake.
 type Server struct {
 	Host, Port string
 	o          Options
+	smtp       *smtp.Server
+	serving    sync.WaitGroup
 	done       chan struct{}
 
 	mu          sync.Mutex
@@ -64,36 +62,36 @@ type Server struct {
 	connections int
 }
 
-// New starts a server; it ends with the test.
-func New(t testing.TB, o Options) *Server {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+// New starts a server on a free port; it ends with its owner. It panics where no
+// port can be had.
+func New(owner fault.Owner, o Options) *Server {
+	l, err := fault.Listen("127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	s := &Server{o: o, done: make(chan struct{})}
-	if s.Host, s.Port, err = net.SplitHostPort(l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if o.Implicit {
-		l = tls.NewListener(l, o.TLS)
-	}
 	srv := smtp.NewServer(smtp.BackendFunc(s.open))
 	srv.Domain, srv.MaxMessageBytes, srv.AllowInsecureAuth, srv.ErrorLog = "fake.example", 32<<20, o.TLS == nil, log.New(io.Discard, "", 0)
 	if !o.Implicit {
 		srv.TLSConfig = o.TLS
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = srv.Serve(l) // ends with Close
-	}()
-	t.Cleanup(func() {
+	s.smtp = srv
+	s.Serve(l)
+	owner.Cleanup(func() {
 		close(s.done)
 		_ = srv.Close()
-		<-ended
+		s.serving.Wait()
 	})
 	return s
+}
+
+// Serve answers at one more address, which becomes Host and Port.
+func (s *Server) Serve(l net.Listener) {
+	s.Host, s.Port, _ = net.SplitHostPort(l.Addr().String())
+	if s.o.Implicit {
+		l = tls.NewListener(l, s.o.TLS)
+	}
+	s.serving.Go(func() { _ = s.smtp.Serve(l) }) // ends with Close
 }
 
 // Fail orders faults for the next messages, one each.

@@ -16,15 +16,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
-	"carillon/channels/channeltest"
+	"carillon/channels/fault"
 )
 
-// Server is the fake. Its faults are those of [channeltest.Server].
+// Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
-	*channeltest.Server
+	*fault.Server
 	token string
 
 	mu        sync.Mutex
@@ -54,9 +53,8 @@ const (
 	Account = "102290129340398"
 )
 
-// New starts a fake that accepts the token; it ends with the test.
-func New(t testing.TB, token string, templates ...Template) *Server {
-	t.Helper()
+// New starts a fake that accepts the token; it ends with its owner.
+func New(o fault.Owner, token string, templates ...Template) *Server {
 	s := &Server{token: token, templates: templates}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{version}/"+Number+"/messages", s.messages)
@@ -65,7 +63,7 @@ func New(t testing.TB, token string, templates ...Template) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, 100, "Unsupported request to "+r.URL.Path)
 	})
-	s.Server = channeltest.NewServer(t, mux)
+	s.Server = fault.NewServer(o, mux)
 	return s
 }
 
