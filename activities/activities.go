@@ -33,6 +33,7 @@ type Store interface {
 	store.Sessions
 	store.Ledger
 	store.Reports
+	store.Polls
 	store.Agents
 	store.Office
 }

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 
 	"carillon/campaign"
 	"carillon/channels"
+	"carillon/inbound"
 	"carillon/store"
 )
 
@@ -143,11 +142,14 @@ func (h *hooks) receive(c echo.Context) error {
 		return c.NoContent(http.StatusUnauthorized)
 	case errors.Is(err, channels.ErrMalformed):
 		h.refuse(provider, id, hookMalformed, r, err)
-		reports = []channels.Report{unread(body)}
+		reports = []channels.Report{inbound.Unread(body)}
 	case err != nil:
 		return h.unavailable(provider, err)
 	}
-	if events := h.events(provider, id, reports); len(events) > 0 {
+	if events := inbound.Events(provider, id, reports); len(events) > 0 {
+		for i := range events {
+			h.server.metrics.reports.WithLabelValues(provider, or(events[i].Status, events[i].Kind)).Inc()
+		}
 		if err := h.group.add(r.Context(), events); err != nil {
 			return h.unavailable(provider, err)
 		}
@@ -230,32 +232,6 @@ func readHook(r *http.Request, limit int64) ([]byte, error) {
 		err = &http.MaxBytesError{Limit: limit}
 	}
 	return body, err
-}
-
-func unread(body []byte) channels.Report {
-	sum := sha256.Sum256(body)
-	return channels.Report{Key: "sha256:" + hex.EncodeToString(sum[:]), Kind: channels.ReportUnread, Raw: body}
-}
-
-// events are reports as the store keeps them.
-func (h *hooks) events(provider, id string, reports []channels.Report) []store.ProviderEvent {
-	events := make([]store.ProviderEvent, 0, len(reports))
-	for i := range reports {
-		r := &reports[i]
-		e := store.ProviderEvent{
-			IntegrationID: id, Provider: provider, Key: r.Key, Kind: string(r.Kind), Status: r.Status, Reason: r.Reason, Suppress: r.Suppress,
-			Channel: r.Channel, At: r.At, CorrelationKey: r.CorrelationKey, ProviderMessageID: r.ProviderMessageID, Address: r.Address, Raw: string(r.Raw),
-		}
-		if e.Key == "" {
-			e.Key = unread(r.Raw).Key
-		}
-		if in := r.Inbound; in != nil {
-			e.SessionID, e.Threads, e.Content, e.Auto = in.Session, in.Threads, in.Content, in.Auto
-		}
-		h.server.metrics.reports.WithLabelValues(provider, or(r.Status, e.Kind)).Inc()
-		events = append(events, e)
-	}
-	return events
 }
 
 // refuse counts and logs, now and then, what is not taken as a provider's word.

@@ -41,3 +41,10 @@ func (r *Registry) OpenPoll(i campaign.Integration, d Deps) (Poller, error) {
 	}
 	return polled.OpenPoll(i, d)
 }
+
+// Polls says whether integrations of the provider may have a poller.
+func (r *Registry) Polls(provider string) bool {
+	p, _ := r.Provider(provider)
+	_, ok := p.(PollProvider)
+	return ok
+}

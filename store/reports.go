@@ -16,31 +16,33 @@ const maxRaw = 64 << 10
 // CommitReports keeps events and all they mean, in one transaction. It serves many
 // requests at once: everything is read and written set by set.
 func (s *Store) CommitReports(ctx context.Context, events []ProviderEvent, now time.Time) ([]InboxEvent, error) {
-	if len(events) == 0 {
-		return nil, nil
-	}
-	now = at(now)
 	var told []InboxEvent
-	err := s.write(ctx, func(c conn) error {
-		told = nil
-		fresh, err := c.unseen(ctx, events, now)
-		if err != nil || len(fresh) == 0 {
-			return err
-		}
-		m := reporting{c: c, now: now}
-		if err := m.find(ctx, fresh); err != nil {
-			return err
-		}
-		if err := m.apply(ctx, fresh); err != nil {
-			return err
-		}
-		told = m.inbox
-		return c.addReports(ctx, fresh, now)
+	err := s.write(ctx, func(c conn) (err error) {
+		told, err = c.commitReports(ctx, events, at(now))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit %d provider events: %w", len(events), err)
 	}
 	return told, nil
+}
+
+func (c conn) commitReports(ctx context.Context, events []ProviderEvent, now time.Time) ([]InboxEvent, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	fresh, err := c.unseen(ctx, events, now)
+	if err != nil || len(fresh) == 0 {
+		return nil, err
+	}
+	m := reporting{c: c, now: now}
+	if err := m.find(ctx, fresh); err != nil {
+		return nil, err
+	}
+	if err := m.apply(ctx, fresh); err != nil {
+		return nil, err
+	}
+	return m.inbox, c.addReports(ctx, fresh, now)
 }
 
 // reportKey is a key of at most 200 bytes: PostgreSQL's indexes refuse long texts.

@@ -82,3 +82,16 @@ type Reports interface {
 	// a key), and stays the same when the keys are rotated.
 	WorkspaceSecret(ctx context.Context, name string) ([]byte, error)
 }
+
+// Polls is who polls a provider for an integration, and how far it was read.
+type Polls interface {
+	// TakePoll takes the turn to poll, or keeps it, until a moment, and returns the
+	// cursor. False if another holder's turn lasts at now, or there is no such
+	// integration.
+	TakePoll(ctx context.Context, integrationID, holder string, now, until time.Time) (cursor string, got bool, err error)
+	// CommitPoll is CommitReports together with the cursor after the events.
+	// ErrStale, and nothing is kept, if another has taken the turn since.
+	CommitPoll(ctx context.Context, integrationID, holder, cursor string, events []ProviderEvent, now time.Time) ([]InboxEvent, error)
+	// ReleasePoll ends the holder's turn; the cursor stays.
+	ReleasePoll(ctx context.Context, integrationID, holder string) error
+}

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"carillon/activities"
+	"carillon/inbound"
 	"carillon/workflows"
 )
 
@@ -139,10 +140,20 @@ func (w *Worker) Start(ctx context.Context) error {
 		}
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
-	for _, loop := range []func(context.Context){w.follow, w.o.Activities.Relay.Run, w.reconcileLeft, w.rollUp} {
+	loops := []func(context.Context){w.follow, w.o.Activities.Relay.Run, w.reconcileLeft, w.rollUp}
+	if w.o.Activities.Mode != activities.ModeOutbox { // where nothing leaves, nobody is asked either
+		loops = append(loops, w.listener().Run)
+	}
+	for _, loop := range loops {
 		w.loops.Go(func() { loop(ctx) })
 	}
 	return nil
+}
+
+// listener polls the providers that call nobody.
+func (w *Worker) listener() *inbound.Listener {
+	a := w.o.Activities
+	return &inbound.Listener{Store: a.Store, Channels: a.Channels, Relay: a.Relay, HTTP: a.HTTP, Dial: a.Dial, Now: a.Now, Log: w.o.Log}
 }
 
 // reconcileLeft takes up what dead processes left, four times a minute, and

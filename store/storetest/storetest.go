@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Inbox", testInbox},
 		{"Ledger", testLedger},
 		{"Reports", testReports},
+		{"Polls", testPolls},
 		{"OptOuts", testOptOuts},
 		{"Limits", testLimits},
 		{"DailyCaps", testDailyCaps},
