@@ -9,6 +9,7 @@ import (
 	"carillon/channels/outbox"
 	"carillon/channels/sendgrid"
 	"carillon/channels/smtp"
+	"carillon/channels/telegram"
 	"carillon/channels/whatsapp"
 )
 
@@ -21,5 +22,6 @@ func New(box outbox.Box) *channels.Registry {
 		smtp.Provider{},
 		whatsapp.Provider{},
 		bird.Provider{},
+		telegram.Provider{},
 	)
 }

@@ -35,6 +35,8 @@ func TestEveryChannelIsDescribed(t *testing.T) {
 			want = []string{"outbox", "meta"}
 		case campaign.WhatsAppBird:
 			want = []string{"outbox", "bird"}
+		case campaign.Telegram:
+			want = []string{"outbox", "telegram"}
 		case campaign.Human:
 			want = []string{"human"}
 		case campaign.NoCommunication:
