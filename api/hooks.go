@@ -103,7 +103,6 @@ const (
 // receive takes one request. Only what was verified and committed is answered
 // with 2xx, and only a failing store with 5xx.
 func (h *hooks) receive(c echo.Context) error {
-	h.burst.count()
 	r := c.Request()
 	provider, id := c.Param("provider"), c.Param("integration_id")
 	hook, err := h.hook(r.Context(), provider, id)
@@ -146,6 +145,7 @@ func (h *hooks) receive(c echo.Context) error {
 	case err != nil:
 		return h.unavailable(provider, err)
 	}
+	h.burst.count() // only what is a provider's: a forged flood delays nobody
 	if events := inbound.Events(provider, id, reports); len(events) > 0 {
 		for i := range events {
 			h.server.metrics.reports.WithLabelValues(provider, or(events[i].Status, events[i].Kind)).Inc()
