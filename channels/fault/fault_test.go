@@ -161,3 +161,18 @@ func TestWebhooksMisbehaveToOrder(t *testing.T) {
 	r.Fail(fault.Fault{Status: 503}, fault.Fault{Reset: true}, fault.Fault{Status: 429})
 	require.Equal(t, []string{"a|of a", "b|of b"}, send("a", "b"), "what could not be taken comes again, before what is younger")
 }
+
+func TestABookShowsWhatIsAccepted(t *testing.T) {
+	t.Parallel()
+	var b fault.Book[string]
+	var seen []string
+	b.Accept("a1")
+	b.Watch(func(m string) { seen = append(seen, m) })
+	b.Accept("b1")
+	b.Accept("a2")
+	b.Refuse("no")
+	require.Equal(t, []string{"a1", "b1", "a2"}, b.Accepted())
+	require.Equal(t, []string{"no"}, b.Refused())
+	require.Equal(t, []string{"b1", "a2"}, seen)
+	require.Equal(t, map[string]int{"a": 2, "b": 1}, b.Times(func(m *string) string { return (*m)[:1] }))
+}

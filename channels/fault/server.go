@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,6 +35,7 @@ type Server struct {
 
 // Fault is what goes wrong with one request. The zero Fault is none.
 type Fault struct {
+	Method string            // of requests with this method only; "" is any
 	Status int               // answered at once; the provider does nothing
 	Header map[string]string // of that answer
 	Body   string
@@ -109,16 +111,17 @@ func (s *Server) Held() int {
 	return s.held
 }
 
-func (s *Server) next() Fault {
+func (s *Server) next(method string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	if len(s.faults) > 0 {
-		f := s.faults[0]
-		s.faults = s.faults[1:]
-		return f
+	for i, f := range s.faults {
+		if f.Method == "" || f.Method == method {
+			s.faults = slices.Delete(s.faults, i, i+1)
+			return f
+		}
 	}
-	if s.always != nil {
+	if s.always != nil && (s.always.Method == "" || s.always.Method == method) {
 		return *s.always
 	}
 	return Fault{}
@@ -131,7 +134,7 @@ func (s *Server) hold(n int) {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	f := s.next()
+	f := s.next(r.Method)
 	switch {
 	case f.Status != 0:
 		for name, value := range f.Header {

@@ -73,6 +73,9 @@ func TestATemplateOpensAndAFreeTextAnswers(t *testing.T) {
 	reply := channeltest.Outbound(campaign.WhatsAppMeta, 2)
 	reply.Reply, reply.Body = true, "Danke"
 	_, err = s.Send(t.Context(), reply)
+	require.Equal(t, channels.Policy, channels.Classify(err).Class, "Meta knows of nobody who wrote")
+	fake.Say(reply.To, "hi")
+	_, err = s.Send(t.Context(), reply)
 	require.NoError(t, err)
 	require.Equal(t, "Danke", fake.Accepted()[1].Text)
 

@@ -5,15 +5,12 @@
 package birdtest
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,12 +27,16 @@ const (
 // Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
 	*fault.Server
+	fault.Book[Message]
+	// Hooks sends the webhooks, and misbehaves to order.
+	Hooks *fault.Hooks
+
 	key string
 	now func() time.Time
 
-	mu       sync.Mutex
-	accepted []Message
-	refused  []string
+	mu    sync.Mutex
+	hook  hook
+	heard map[string]time.Time // when a number last wrote
 }
 
 // Message is one that was accepted.
@@ -53,7 +54,7 @@ type Message struct {
 
 // New starts a fake that accepts the key; it ends with its owner.
 func New(o fault.Owner, key string, now func() time.Time) *Server {
-	s := &Server{key: key, now: now}
+	s := &Server{key: key, now: now, Hooks: fault.NewHooks(o), heard: map[string]time.Time{}}
 	mux := http.NewServeMux()
 	path := "/workspaces/" + Workspace + "/channels/" + Channel + "/messages"
 	mux.HandleFunc("POST "+path, s.send)
@@ -65,18 +66,9 @@ func New(o fault.Owner, key string, now func() time.Time) *Server {
 	return s
 }
 
-// Accepted returns the messages that were accepted, in order.
-func (s *Server) Accepted() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.accepted)
-}
-
-// Refused returns why requests were refused, faults to order aside.
-func (s *Server) Refused() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
+// Times counts the accepted messages of each reference.
+func (s *Server) Times() map[string]int {
+	return s.Book.Times(func(m *Message) string { return m.Reference })
 }
 
 func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
@@ -160,10 +152,11 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	if m.Body != nil {
 		kept.Text = m.Body.Text.Text
 	}
-	s.mu.Lock()
-	kept.ID = fmt.Sprintf("8b1a0f5e-0000-4000-8001-%012d", len(s.accepted)+1)
-	s.accepted = append(s.accepted, kept)
-	s.mu.Unlock()
+	kept.ID = uuid()
+	s.Accept(kept)
+	if failure := s.refusal(&kept); failure != nil {
+		s.Report(kept, "sending_failed", failure)
+	}
 	answer(w, http.StatusAccepted, resource(&kept, "accepted"))
 }
 
@@ -189,9 +182,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, code, message string, details map[string][]string) {
-	s.mu.Lock()
-	s.refused = append(s.refused, fmt.Sprintf("%s %v", message, details))
-	s.mu.Unlock()
+	s.Refuse(fmt.Sprintf("%s %v", message, details))
 	answer(w, status, map[string]any{"code": code, "message": message, "details": details})
 }
 
@@ -201,39 +192,10 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Event makes the webhook of an event.
-func Event(kind string, payload map[string]any) []byte {
-	b, err := json.Marshal(map[string]any{"service": "channels", "event": kind, "payload": payload})
-	if err != nil {
-		panic(err) // plain data
-	}
-	return b
-}
-
-// Status makes the webhook that reports on a message.
-func Status(m Message, status string, at time.Time, failure map[string]any) []byte {
-	p := resource(&m, status)
-	p["lastStatusAt"] = at.UTC().Format(time.RFC3339Nano)
-	if failure != nil {
-		p["failure"] = failure
-	}
-	return Event("whatsapp.outbound", p)
-}
-
-// Text makes the webhook of a contact's message.
-func Text(id, from, text string, at time.Time) []byte {
-	return Event("whatsapp.inbound", map[string]any{
-		"id": id, "channelId": Channel, "status": "delivered", "direction": "incoming", "createdAt": at.UTC().Format(time.RFC3339Nano),
-		"sender": map[string]any{"contact": map[string]any{"identifierKey": "phonenumber", "identifierValue": from, "annotations": map[string]any{"name": "Ada"}}},
-		"body":   map[string]any{"type": "text", "text": map[string]any{"text": text}},
-	})
-}
-
-// Sign makes the signature of a request, by Bird's description: base64 of
-// HMAC-SHA256 over timestamp, address and the SHA-256 of the body, a line each.
-func Sign(key, timestamp, address string, body []byte) string {
-	hashed := sha256.Sum256(body)
-	mac := hmac.New(sha256.New, []byte(key))
-	_, _ = fmt.Fprintf(mac, "%s\n%s\n%s", timestamp, address, hashed[:])
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+// uuid is a new id of a message.
+func uuid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 
 	"carillon/channels/fault"
@@ -18,11 +17,16 @@ import (
 // Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
 	*fault.Server
+	fault.Book[Message]
+	// Hooks sends the webhooks, and misbehaves to order.
+	Hooks *fault.Hooks
+	// Signer signs the Event Webhook.
+	Signer *Signer
+
 	key string
 
-	mu       sync.Mutex
-	accepted []Message
-	refused  []string
+	mu     sync.Mutex
+	events string // the address of the Event Webhook
 }
 
 // Message is one that was accepted.
@@ -45,7 +49,7 @@ func (m *Message) Text(kind string) string {
 
 // New starts a fake that accepts the key; it ends with its owner.
 func New(o fault.Owner, key string) *Server {
-	s := &Server{key: key}
+	s := &Server{key: key, Hooks: fault.NewHooks(o), Signer: NewSigner()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v3/mail/send", s.send)
 	mux.HandleFunc("GET /v3/scopes", s.scopes)
@@ -53,18 +57,9 @@ func New(o fault.Owner, key string) *Server {
 	return s
 }
 
-// Accepted returns the messages that were accepted, in order.
-func (s *Server) Accepted() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.accepted)
-}
-
-// Refused returns why requests were refused, faults to order aside.
-func (s *Server) Refused() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
+// Times counts the accepted messages of each correlation key.
+func (s *Server) Times() map[string]int {
+	return s.Book.Times(func(m *Message) string { return m.Personalizations[0].CustomArgs["correlation_key"] })
 }
 
 func (s *Server) scopes(w http.ResponseWriter, r *http.Request) {
@@ -93,9 +88,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := rand.Text()[:22]
-	s.mu.Lock()
-	s.accepted = append(s.accepted, Message{Mail: *m, ID: id, Header: r.Header.Clone(), Raw: string(raw)})
-	s.mu.Unlock()
+	s.Accept(Message{Mail: *m, ID: id, Header: r.Header.Clone(), Raw: string(raw)})
 	w.Header().Set("X-Message-Id", id)
 	w.WriteHeader(http.StatusAccepted)
 }
@@ -109,9 +102,7 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, field, message string) {
-	s.mu.Lock()
-	s.refused = append(s.refused, message)
-	s.mu.Unlock()
+	s.Refuse(message)
 	type problem struct {
 		Message string  `json:"message"`
 		Field   *string `json:"field"`

@@ -5,15 +5,12 @@
 package metatest
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,12 +21,18 @@ import (
 // Server is the fake. Its faults are those of [fault.Server].
 type Server struct {
 	*fault.Server
-	token string
+	fault.Book[Message]
+	// Hooks sends the webhooks, and misbehaves to order.
+	Hooks *fault.Hooks
+	// Now is the fake's clock; nil is time.Now. Set it before use.
+	Now func() time.Time
 
-	mu        sync.Mutex
-	accepted  []Message
-	refused   []string
+	token     string
 	templates []Template
+
+	mu    sync.Mutex
+	hook  hook
+	heard map[string]time.Time // when a number last wrote
 }
 
 // Message is one that was accepted.
@@ -55,7 +58,7 @@ const (
 
 // New starts a fake that accepts the token; it ends with its owner.
 func New(o fault.Owner, token string, templates ...Template) *Server {
-	s := &Server{token: token, templates: templates}
+	s := &Server{token: token, templates: templates, Hooks: fault.NewHooks(o), heard: map[string]time.Time{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{version}/"+Number+"/messages", s.messages)
 	mux.HandleFunc("GET /{version}/"+Number, s.number)
@@ -67,18 +70,9 @@ func New(o fault.Owner, token string, templates ...Template) *Server {
 	return s
 }
 
-// Accepted returns the messages that were accepted, in order.
-func (s *Server) Accepted() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.accepted)
-}
-
-// Refused returns why requests were refused, faults to order aside.
-func (s *Server) Refused() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
+// Times counts the accepted messages of each correlation key.
+func (s *Server) Times() map[string]int {
+	return s.Book.Times(func(m *Message) string { return m.Correlation })
 }
 
 var version = regexp.MustCompile(`^v\d+\.\d+$`)
@@ -169,6 +163,9 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 	case len(m.Correlation) > 512:
 		s.refuse(w, http.StatusBadRequest, 100, "biz_opaque_callback_data is too long")
 		return
+	case m.Type == "text" && !s.mayWrite(m.To):
+		s.refuse(w, http.StatusBadRequest, 131047, "Message failed to send because more than 24 hours have passed since the customer last replied to this number")
+		return
 	case m.Type == "text" && m.Text != nil && m.Text.Body != "" && len([]rune(m.Text.Body)) <= 4096:
 		kept.Text = m.Text.Body
 	case m.Type == "template" && m.Template != nil:
@@ -181,10 +178,8 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, 131008, "Required parameter is missing")
 		return
 	}
-	s.mu.Lock()
-	kept.ID = fmt.Sprintf("wamid.HBgL%06d", len(s.accepted)+1)
-	s.accepted = append(s.accepted, kept)
-	s.mu.Unlock()
+	kept.ID = "wamid.HBgL" + rand.Text()
+	s.Accept(kept)
 	answer(w, map[string]any{
 		"messaging_product": "whatsapp", "contacts": []any{map[string]any{"input": m.To, "wa_id": strings.TrimPrefix(m.To, "+")}},
 		"messages": []any{map[string]any{"id": kept.ID, "message_status": "accepted"}},
@@ -230,9 +225,7 @@ func (s *Server) check(name, code string, variables int) (string, int) {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status, code int, details string) {
-	s.mu.Lock()
-	s.refused = append(s.refused, details)
-	s.mu.Unlock()
+	s.Refuse(details)
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
@@ -244,53 +237,4 @@ func (s *Server) refuse(w http.ResponseWriter, status, code int, details string)
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	_ = json.NewEncoder(w).Encode(v)
-}
-
-// Status makes the webhook that reports on a message.
-func Status(m Message, status string, at time.Time, more ...map[string]any) []byte {
-	s := map[string]any{"id": m.ID, "status": status, "timestamp": fmt.Sprint(at.Unix()), "recipient_id": strings.TrimPrefix(m.To, "+"), "biz_opaque_callback_data": m.Correlation}
-	for _, extra := range more {
-		maps.Copy(s, extra)
-	}
-	return batch(map[string]any{"statuses": []any{s}})
-}
-
-// Text makes the webhook of a contact's message.
-func Text(id, from, body string, at time.Time) []byte {
-	return Inbound(from, map[string]any{"from": from, "id": id, "timestamp": fmt.Sprint(at.Unix()), "type": "text", "text": map[string]any{"body": body}})
-}
-
-// Inbound makes the webhook of a contact's message in any form.
-func Inbound(from string, message map[string]any) []byte {
-	return batch(map[string]any{
-		"contacts": []any{map[string]any{"wa_id": from, "profile": map[string]any{"name": "Ada"}}}, "messages": []any{message},
-	})
-}
-
-func batch(v map[string]any) []byte {
-	v["messaging_product"] = "whatsapp"
-	v["metadata"] = map[string]any{"display_phone_number": "14155550100", "phone_number_id": Number}
-	b, err := json.Marshal(map[string]any{
-		"object": "whatsapp_business_account",
-		"entry":  []any{map[string]any{"id": Account, "changes": []any{map[string]any{"field": "messages", "value": v}}}},
-	})
-	if err != nil {
-		panic(err) // plain data
-	}
-	return b
-}
-
-// Sign makes the header X-Hub-Signature-256 of a body, by Meta's description:
-// hexadecimal HMAC-SHA256 with the app secret.
-func Sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	_, _ = mac.Write(body)
-	const hex = "0123456789abcdef"
-	var b strings.Builder
-	b.WriteString("sha256=")
-	for _, x := range mac.Sum(nil) {
-		b.WriteByte(hex[x>>4])
-		b.WriteByte(hex[x&15])
-	}
-	return b.String()
 }
