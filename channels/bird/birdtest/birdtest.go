@@ -41,15 +41,16 @@ type Server struct {
 
 // Message is one that was accepted.
 type Message struct {
-	ID        string
-	To        string
-	Reference string
-	Project   string
-	Version   string
-	Locale    string
-	Text      string
-	At        time.Time
-	Raw       string
+	ID         string
+	To         string
+	Reference  string
+	Project    string
+	Version    string
+	Locale     string
+	Parameters []string // such as name=Ada
+	Text       string
+	At         time.Time
+	Raw        string
 }
 
 // New starts a fake that accepts the key; it ends with its owner.
@@ -142,6 +143,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 			if p.Type != "string" || p.Key == "" {
 				details["template.parameters"] = []string{"type and key are required"}
 			}
+			kept.Parameters = append(kept.Parameters, p.Key+"="+p.Value)
 		}
 	}
 	if len(details) > 0 {

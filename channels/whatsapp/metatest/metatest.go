@@ -43,6 +43,7 @@ type Message struct {
 	Text        string
 	Template    string
 	Language    string
+	Variables   []string // of the template's body
 	Correlation string
 	Raw         string
 }
@@ -169,11 +170,11 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 	case m.Type == "text" && m.Text != nil && m.Text.Body != "" && len([]rune(m.Text.Body)) <= 4096:
 		kept.Text = m.Text.Body
 	case m.Type == "template" && m.Template != nil:
-		if problem, code := s.check(m.Template.Name, m.Template.Language.Code, len(bodyOf(raw))); code != 0 {
+		kept.Template, kept.Language, kept.Variables = m.Template.Name, m.Template.Language.Code, bodyOf(raw)
+		if problem, code := s.check(kept.Template, kept.Language, len(kept.Variables)); code != 0 {
 			s.refuse(w, http.StatusBadRequest, code, problem)
 			return
 		}
-		kept.Template, kept.Language = m.Template.Name, m.Template.Language.Code
 	default:
 		s.refuse(w, http.StatusBadRequest, 131008, "Required parameter is missing")
 		return
@@ -186,23 +187,27 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// bodyOf returns the parameters of a template's body.
-func bodyOf(raw []byte) []json.RawMessage {
+// bodyOf returns the texts of the parameters of a template's body.
+func bodyOf(raw []byte) (texts []string) {
 	var m struct {
 		Template struct {
 			Components []struct {
-				Type       string            `json:"type"`
-				Parameters []json.RawMessage `json:"parameters"`
+				Type       string `json:"type"`
+				Parameters []struct {
+					Text string `json:"text"`
+				} `json:"parameters"`
 			} `json:"components"`
 		} `json:"template"`
 	}
 	_ = json.Unmarshal(raw, &m)
 	for _, c := range m.Template.Components {
 		if c.Type == "body" {
-			return c.Parameters
+			for _, p := range c.Parameters {
+				texts = append(texts, p.Text)
+			}
 		}
 	}
-	return nil
+	return texts
 }
 
 func (s *Server) check(name, code string, variables int) (string, int) {
