@@ -83,6 +83,9 @@ type Deps struct {
 	Dial    DialFunc     // for those that speak no HTTP; nil is that of NewDialer(false)
 	Secrets map[string]campaign.Secret
 	Now     func() time.Time // nil is time.Now
+	// StartSecret is asked, for a hook or a poller, for the secret of [Starter]: nil
+	// if the workspace has none. A Deps without it reads no start tokens.
+	StartSecret func(context.Context) ([]byte, error)
 }
 
 // DialFunc opens a connection; see [net.Dialer.DialContext].

@@ -135,6 +135,7 @@ type File struct {
 type Identity struct {
 	ContactID string // proven by a token of ours; "" finds the contact by Address or Previous
 	UserID    string
+	Name      string // as the provider knows the person
 	Previous  string // the id it takes the place of
 	Blocked   bool   // the person has blocked us
 }

@@ -44,6 +44,14 @@ func newBot(i campaign.Integration, d channels.Deps) *bot {
 	}
 }
 
+// patient returns the bot with a client that waits longer for an answer.
+func (b *bot) patient(wait time.Duration) *bot {
+	other, client := *b, *b.client
+	client.Timeout = wait
+	other.client = &client
+	return &other
+}
+
 // doer makes the library's requests.
 type doer func(*http.Request) (*http.Response, error)
 

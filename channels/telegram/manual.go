@@ -3,6 +3,7 @@ package telegram
 import (
 	_ "embed" // the guide
 
+	"carillon/campaign"
 	"carillon/channels"
 )
 
@@ -16,6 +17,12 @@ func manual() channels.Manual {
 	return channels.Manual{
 		Guide:  guide,
 		Tested: "against a fake built from the Bot API's published reference",
+		Hooks: []channels.HookAddress{{
+			SetIn:    "a call of [setWebhook](" + reference + "#setwebhook) with a `secret_token`, once (*Answers* on the provider's page)",
+			Verified: "the header `" + secretHeader + "`, which is the `webhook_secret`",
+		}},
+		Polls:   "With `updates` set to `poll` Carillon asks for updates itself (getUpdates), and needs no webhook.",
+		Reports: []string{campaign.ReportOptOut},
 		Limits: []channels.Limit{
 			{What: "text", Value: "4,096 UTF-16 units: most characters are one, an emoji is two", Source: reference + "#sendmessage"},
 			{What: "speed", Value: "about 30 messages a second for a bot, one a second in a chat: set `rate_per_second`", Source: "https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"},

@@ -197,3 +197,14 @@ func (s *Server) batch(limit int) []json.RawMessage {
 	}
 	return found
 }
+
+// Updates returns what nobody has confirmed yet, as it would be delivered.
+func (s *Server) Updates() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make([][]byte, len(s.pending))
+	for i := range s.pending {
+		found[i] = s.pending[i].body
+	}
+	return found
+}
