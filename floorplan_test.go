@@ -34,6 +34,9 @@ var rooms = []room{
 	{"channels/channeltest", "campaign channels channels/fault", ""},
 	{"channels/fault", "", "std"},
 	{"channels/all", "channels channels/*", ""},
+	{"channels/mailin", "campaign channels", ""}, // what every provider of e-mail reads alike
+	{"channels/sendgrid", "campaign channels channels/mailin", ""},
+	{"channels/smtp", "campaign channels channels/mailin", ""},
 	{"channels/*", "campaign channels", ""},
 	{"channels/*/*test", "campaign channels channels/fault", ""}, // fakes of providers
 	{"agents", "campaign", ""},

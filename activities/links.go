@@ -22,25 +22,47 @@ type links struct {
 // an address, or "": the channel has none, nobody outside could open it, or the
 // store has no key to keep its secret with.
 func (a *Activities) unsubscribeURL(ctx context.Context, c *campaign.Contact, ch campaign.Channel) (string, error) {
-	to, err := channels.Address(c, ch)
-	if err != nil || ch != campaign.Email && ch != campaign.EmailNotification || a.PublicURL == "" {
+	to, _ := channels.Address(c, ch)
+	if to == "" || ch != campaign.Email && ch != campaign.EmailNotification || a.PublicURL == "" {
 		return "", nil
 	}
+	secret, err := a.linkSecret(ctx)
+	if err != nil || secret == nil {
+		return "", err
+	}
+	return channels.Unsubscriber{Base: a.PublicURL, Secret: secret}.URL(c.ID, ch, to), nil
+}
+
+// linkSecret is what signs links and the addresses of answers; nil if the store
+// has no key to keep it with.
+func (a *Activities) linkSecret(ctx context.Context) ([]byte, error) {
 	a.links.mu.Lock()
 	defer a.links.mu.Unlock()
-	if a.links.secret == nil {
-		a.links.secret, err = a.Store.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
-		if errors.Is(err, store.ErrNoKey) {
-			if !a.links.warned {
-				a.Log.Warn("messages carry no link to unsubscribe: give --secret-key", "error", err)
-			}
-			a.links.secret, a.links.warned = nil, true
-			return "", nil
-		} else if err != nil {
-			return "", err
-		}
+	if a.links.secret != nil {
+		return a.links.secret, nil
 	}
-	return channels.Unsubscriber{Base: a.PublicURL, Secret: a.links.secret}.URL(c.ID, ch, to), nil
+	secret, err := a.Store.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
+	if errors.Is(err, store.ErrNoKey) {
+		if !a.links.warned {
+			a.Log.Warn("messages carry no link to unsubscribe and no signed address for answers: give --secret-key", "error", err)
+		}
+		a.links.warned = true
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	a.links.secret = secret
+	return secret, nil
+}
+
+// replyToken proves a session of e-mail in the address that answers go to; ""
+// on other channels, or where nothing can be signed.
+func (a *Activities) replyToken(ctx context.Context, ch campaign.Channel, sessionID string) (string, error) {
+	if ch != campaign.Email || sessionID == "" {
+		return "", nil
+	}
+	secret, err := a.linkSecret(ctx)
+	return channels.ReplyTokens{Secret: secret}.Token(sessionID), err
 }
 
 // integrationID is the id of the integration a delivery goes through: providers

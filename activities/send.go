@@ -156,6 +156,9 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		HTML: rendered.HTML, Delivery: d, Variables: rendered.Variables, CampaignID: p.campaign.ID, ContactID: p.contact.ID,
 		CommunicationID: p.m.ID, SessionID: out.SessionID, UnsubscribeURL: link, At: p.a.now(),
 	}
+	if message.ReplyToken, err = p.a.replyToken(ctx, d.Channel, out.SessionID); err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	settings, err := p.a.settings(ctx)
 	if err != nil {
 		return campaign.SendOutcome{}, err

@@ -10,12 +10,18 @@ import (
 	"carillon/store"
 )
 
-// thread makes a reply by e-mail part of the conversation: it names the opening
-// it belongs to and has its subject. Other channels need neither.
+// thread makes a reply by e-mail part of the conversation: it names what was said
+// before, has the opening's subject, and an address for answers that proves the
+// session. Other channels need none of it.
 func (a *Activities) thread(ctx context.Context, m *channels.Outbound, s *campaign.Session) error {
 	if s.Channel != campaign.Email {
 		return nil
 	}
+	var err error
+	if m.ReplyToken, err = a.replyToken(ctx, s.Channel, s.ID); err != nil {
+		return err
+	}
+	m.Thread = said(s)
 	opening := openingOf(s)
 	if opening == nil { // a late session: the opening is in the first one
 		first, err := a.Store.Session(ctx, campaign.SessionID(s.CommunicationID))
@@ -48,4 +54,20 @@ func openingOf(s *campaign.Session) *campaign.Message {
 		}
 	}
 	return nil
+}
+
+// said is what a session's messages are to a mail program: ours as far as they
+// left, the contact's as far as their ids are known.
+func said(s *campaign.Session) []channels.Said {
+	var list []channels.Said
+	for i := range s.Messages {
+		m := &s.Messages[i]
+		switch {
+		case m.Author == campaign.AuthorContact && m.ProviderMessageID != "":
+			list = append(list, channels.Said{ID: m.ProviderMessageID})
+		case m.Author != campaign.AuthorContact && m.Delivery != "pending" && m.Delivery != "failed":
+			list = append(list, channels.Said{Key: m.ID})
+		}
+	}
+	return list
 }

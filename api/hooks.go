@@ -199,7 +199,11 @@ func (h *hooks) hook(ctx context.Context, provider, id string) (channels.Hook, e
 	if err != nil {
 		return nil, err
 	}
-	hook, ok, err := h.server.Channels.OpenHook(i, channels.Deps{Secrets: secrets, Now: h.server.Now})
+	signs, err := h.server.links.read(ctx, h.server.Store)
+	if err != nil {
+		return nil, err
+	}
+	hook, ok, err := h.server.Channels.OpenHook(i, channels.Deps{Secrets: secrets, Replies: channels.ReplyTokens{Secret: signs}, Now: h.server.Now})
 	if !ok {
 		return nil, store.ErrNotFound
 	}

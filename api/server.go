@@ -74,6 +74,7 @@ type Server struct {
 	touched sync.Map        // id of a key to when its use was last written
 	hooks   *hooks
 	courier *courier
+	links   linkSecret
 }
 
 // New makes the server with every route.

@@ -37,27 +37,41 @@ func (s *Server) unsubscribing(g huma.API) {
 	}
 }
 
-// unsubscribing answers the links; the secret that signs them is read once.
+// linkSecret is what signs links and the addresses of answers; it is read once.
+type linkSecret struct {
+	mu     sync.Mutex
+	secret []byte
+}
+
+// read returns the secret, nil if the store has no key to keep it with: then no
+// link was ever made.
+func (l *linkSecret) read(ctx context.Context, s Store) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.secret == nil {
+		secret, err := s.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
+		if errors.Is(err, store.ErrNoKey) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		l.secret = secret
+	}
+	return l.secret, nil
+}
+
+// unsubscribing answers the links.
 type unsubscribing struct {
 	server *Server
-	mu     sync.Mutex
-	links  *channels.Unsubscriber
 }
 
 // read verifies a token; false if it is not ours.
 func (u *unsubscribing) read(ctx context.Context, token string) (channels.Unsubscribing, bool, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.links == nil {
-		secret, err := u.server.Store.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
-		if errors.Is(err, store.ErrNoKey) {
-			return channels.Unsubscribing{}, false, nil // no link was ever made
-		} else if err != nil {
-			return channels.Unsubscribing{}, false, err
-		}
-		u.links = &channels.Unsubscriber{Secret: secret}
+	secret, err := u.server.links.read(ctx, u.server.Store)
+	if err != nil {
+		return channels.Unsubscribing{}, false, err
 	}
-	said, ok := u.links.Read(token)
+	said, ok := channels.Unsubscriber{Secret: secret}.Read(token)
 	return said, ok, nil
 }
 

@@ -27,9 +27,17 @@ type Outbound struct {
 	SessionID       string
 	Reply           bool      // inside an open session, not its opening
 	Opening         string    // of a reply: the correlation key of the session's opening, or ""
+	Thread          []Said    // of a reply: what was said in the session before, oldest first
+	ReplyToken      string    // proves the session in the address that answers go to, "" if there is none
 	Heard           time.Time // when the contact last wrote in the session; zero if never
 	UnsubscribeURL  string    // where one click ends the messages, "" if there is none
 	At              time.Time
+}
+
+// Said is an earlier message of a session, as a thread of e-mail names it.
+type Said struct {
+	Key string // of one of ours: its correlation key
+	ID  string // of the contact's: the provider's id of it
 }
 
 // Receipt says that the provider took a message.
@@ -82,6 +90,7 @@ type Deps struct {
 	HTTP    *http.Client // with a time-out; nil is NewHTTPClient(false)
 	Dial    DialFunc     // for those that speak no HTTP; nil is that of NewDialer(false)
 	Secrets map[string]campaign.Secret
+	Replies ReplyTokens      // of those who receive: what proves a session
 	Now     func() time.Time // nil is time.Now
 	// StartSecret is asked, for a hook or a poller, for the secret of [Starter]: nil
 	// if the workspace has none. A Deps without it reads no start tokens.

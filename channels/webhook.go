@@ -116,11 +116,14 @@ type Report struct {
 type Inbound struct {
 	Session string   // the session, proven by a token of ours in the address it was sent to; "" if there was none
 	Threads []string // provider ids of messages it answers, the nearest first
-	Name    string   // of the sender, as the provider knows it
-	Subject string
-	Content string // what the contact says, without what is quoted
-	Auto    bool   // a machine wrote it: kept, and nobody answers
-	Files   []File
+	// MessageID is the provider's id of the message itself, where an answer has to
+	// name it: e-mail. "" elsewhere.
+	MessageID string
+	Name      string // of the sender, as the provider knows it
+	Subject   string
+	Content   string // what the contact says, without what is quoted
+	Auto      bool   // a machine wrote it: kept, and nobody answers
+	Files     []File
 }
 
 // File is an attachment, kept by the provider or by what URL names.

@@ -26,6 +26,10 @@ func Events(provider, integrationID string, reports []channels.Report) []store.P
 		}
 		if in := r.Inbound; in != nil {
 			e.SessionID, e.Threads, e.Content, e.Auto = in.Session, in.Threads, in.Content, in.Auto
+			e.MessageID, e.Name, e.Subject = in.MessageID, in.Name, in.Subject
+			for _, f := range in.Files {
+				e.Files = append(e.Files, store.EventFile(f))
+			}
 		}
 		events = append(events, e)
 	}

@@ -20,6 +20,7 @@ type Store interface {
 	store.Polls
 	Integrations(ctx context.Context, p store.Page) (store.List[campaign.Integration], error)
 	IntegrationSecrets(ctx context.Context, id string) (map[string]campaign.Secret, error)
+	WorkspaceSecret(ctx context.Context, name string) ([]byte, error)
 	UpdateIntegration(ctx context.Context, id string, change func(*campaign.Integration) error) (campaign.Integration, error)
 }
 
@@ -58,6 +59,7 @@ func or(d, otherwise time.Duration) time.Duration {
 type post struct {
 	integration campaign.Integration
 	secrets     map[string]campaign.Secret
+	replies     channels.ReplyTokens
 	stop        context.CancelFunc
 }
 
@@ -107,7 +109,11 @@ func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[st
 				}
 				p.stop()
 			}
-			p := &post{integration: i, secrets: secrets}
+			signs, err := l.Store.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
+			if err != nil && !errors.Is(err, store.ErrNoKey) { // without a key no address was ever signed
+				return err
+			}
+			p := &post{integration: i, secrets: secrets, replies: channels.ReplyTokens{Secret: signs}}
 			var own context.Context
 			own, p.stop = context.WithCancel(ctx)
 			posts[i.ID] = p
@@ -129,7 +135,7 @@ func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[st
 // listen polls one integration until ctx ends.
 func (l *Listener) listen(ctx context.Context, p *post) {
 	i := &p.integration
-	poller, err := l.Channels.OpenPoll(*i, channels.Deps{HTTP: l.HTTP, Dial: l.Dial, Secrets: p.secrets, Now: l.Now})
+	poller, err := l.Channels.OpenPoll(*i, channels.Deps{HTTP: l.HTTP, Dial: l.Dial, Secrets: p.secrets, Replies: p.replies, Now: l.Now})
 	if err != nil {
 		l.trouble(ctx, i, err)
 		return // until somebody changes it

@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"carillon/campaign"
 )
@@ -11,12 +14,23 @@ import (
 // one of the message it answers, else the newest one of the address, open ones
 // first. What fits nobody is put with the unmatched.
 func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSend) error {
-	if e.Auto || m.again {
+	if m.again {
 		return nil
 	}
 	session, err := m.route(ctx, e, v)
 	if err != nil {
 		return err
+	}
+	if session != nil {
+		if err := m.calm(ctx, e, session); err != nil {
+			return err
+		}
+		if err := m.note(ctx, e, session); err != nil {
+			return err
+		}
+	}
+	if e.Auto {
+		return nil
 	}
 	event := campaign.Event{Kind: campaign.EventMessage, Author: campaign.AuthorContact, Content: e.Content}
 	switch {
@@ -43,13 +57,61 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 	}
 	event.MessageID = reportEventID(e.IntegrationID, e.Key)
 	if session != nil {
-		if err := m.c.addMessage(ctx, campaign.Message{ID: event.MessageID, SessionID: session.ID, Author: campaign.AuthorContact, Content: e.Content, At: m.moment()}); err != nil {
+		if err := m.c.addMessage(ctx, campaign.Message{
+			ID: event.MessageID, SessionID: session.ID, Author: campaign.AuthorContact, Content: e.Content, At: m.moment(), ProviderMessageID: clean(e.MessageID),
+		}); err != nil {
 			return err
 		}
 	} else {
 		event.MessageID = ""
 	}
 	return m.tell(e, event)
+}
+
+// calmly is how many letters of a contact a session takes within an hour. Who
+// writes more is a machine that does not say so, and answering it never ends.
+const calmly = 20
+
+// calm takes a letter for automatic if too many came in its session lately.
+func (m *reporting) calm(ctx context.Context, e *ProviderEvent, session *campaign.Session) error {
+	if e.Auto || session.Channel != campaign.Email {
+		return nil
+	}
+	var n int
+	err := m.c.one(ctx, `select count(*) from messages where session_id = $1 and at > $2 and author = $3`,
+		[]any{session.ID, micros(m.now.Add(-time.Hour)), string(campaign.AuthorContact)}, &n)
+	if n >= calmly {
+		e.Auto, e.Reason = true, fmt.Sprintf("automatic: more than %d letters in an hour", calmly)
+	}
+	return err
+}
+
+// note shows people what a session's agent does not get: the answer of a machine,
+// and which files came with a message.
+func (m *reporting) note(ctx context.Context, e *ProviderEvent, session *campaign.Session) error {
+	var text string
+	if e.Auto {
+		e.ContactID = session.ContactID
+		text = strings.TrimSpace(cut(e.Reason) + "\n\n" + e.Content)
+	}
+	for _, f := range e.Files {
+		text += "\nfile: " + f.Name
+		if f.Type != "" {
+			text += ", " + f.Type
+		}
+		if f.Size > 0 {
+			text += fmt.Sprintf(", %d bytes", f.Size)
+		}
+		if f.URL != "" {
+			text += ", " + f.URL
+		}
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	_, err := m.c.exec(ctx, `insert into session_notes (id, session_id, author, content, at) values ($1, $2, $3, $4, $5) on conflict do nothing`,
+		reportEventID(e.IntegrationID, e.Key), session.ID, "carillon", clean(text), micros(m.moment()))
+	return err
 }
 
 // route finds the session of a message, nil if there is none.
@@ -74,10 +136,10 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 		return nil, nil
 	}
 	// A session whose opening surely has not left yet is nobody's to answer in.
-	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and address = $2 and address <> ''
+	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and lower(address) = $2 and address <> ''
 			and not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
 				and (o.id = o.communication_id or o.id like o.communication_id || '#%'))
-		order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`, []any{e.IntegrationID, e.Address}, scanSession)
+		order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`, []any{e.IntegrationID, strings.ToLower(e.Address)}, scanSession)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -36,9 +36,24 @@ type ProviderEvent struct {
 	Content           string   `json:"content,omitempty"`
 	Auto              bool     `json:"auto,omitempty"` // a machine wrote it: no contact is told
 
+	// Of a message: the provider's id of it, the sender's name, its subject, and its
+	// files as references.
+	MessageID string      `json:"message_id,omitempty"`
+	Name      string      `json:"name,omitempty"`
+	Subject   string      `json:"subject,omitempty"`
+	Files     []EventFile `json:"files,omitempty"`
+
 	Raw       string `json:"-"`
 	SendID    string `json:"-"` // "": not matched
 	ContactID string `json:"-"`
+}
+
+// EventFile is a file that came with a message. Its content is not kept.
+type EventFile struct {
+	Name string `json:"name"`
+	Type string `json:"type,omitempty"`
+	Size int64  `json:"size,omitempty"` // bytes, 0 if not known
+	URL  string `json:"url,omitempty"`
 }
 
 // Unsubscription is a person's click on the link in a message.

@@ -15,6 +15,7 @@ import (
 
 	"carillon/campaign"
 	"carillon/channels"
+	"carillon/channels/mailin"
 )
 
 // Headers of a signed request.
@@ -26,38 +27,68 @@ const (
 // eventsLimit bounds a batch of events.
 const eventsLimit = 8 << 20
 
-// hook receives the event webhook of one integration.
+// Paths of the two webhooks.
+const (
+	eventsPath  = "/events"
+	inboundPath = "/inbound"
+)
+
+// hook receives the Event Webhook and Inbound Parse of one integration. What it
+// has no key for it takes for forged.
 type hook struct {
-	key *ecdsa.PublicKey
+	keys map[string]*ecdsa.PublicKey // by path
+	box  mailin.Mailbox
 }
 
 // OpenHook implements [channels.HookProvider].
-func (Provider) OpenHook(i campaign.Integration, _ channels.Deps) (channels.Hook, error) {
-	text := i.Settings["event_public_key"]
-	if text == "" {
-		return nil, channels.Fail(channels.Config, "no_event_key", "settings.event_public_key is missing: copy it from SendGrid's settings of the event webhook")
+func (Provider) OpenHook(i campaign.Integration, d channels.Deps) (channels.Hook, error) {
+	h := &hook{keys: map[string]*ecdsa.PublicKey{}, box: mailin.Mailbox{From: i.Settings["from_email"], Replies: d.Replies, Now: d.Clock}}
+	for path, setting := range map[string]string{eventsPath: "event_public_key", inboundPath: "inbound_public_key"} {
+		text := i.Settings[setting]
+		if text == "" {
+			continue
+		}
+		key, err := channels.ParsePublicKey(text)
+		if err != nil {
+			return nil, channels.Fail(channels.Config, "bad_key", "settings.%s: %v", setting, err)
+		}
+		h.keys[path] = key
 	}
-	key, err := channels.ParsePublicKey(text)
-	if err != nil {
-		return nil, channels.Fail(channels.Config, "bad_event_key", "settings.event_public_key: %v", err)
+	if len(h.keys) == 0 {
+		return nil, channels.Fail(channels.Config, "no_key",
+			"settings.event_public_key and settings.inbound_public_key are missing: copy them from SendGrid's settings of the Event Webhook and of Inbound Parse")
 	}
-	return &hook{key: key}, nil
+	return h, nil
 }
 
 // Limit implements [channels.Hook].
-func (h *hook) Limit(string) int64 { return eventsLimit }
+func (h *hook) Limit(path string) int64 {
+	if path == inboundPath {
+		return inboundLimit
+	}
+	return eventsLimit
+}
 
 // Receive implements [channels.Hook]. The provider promises no time in which it
-// repeats an event, so an old signature is good: the events' own ids make a
-// replay harmless.
+// repeats a request, so an old signature is good: the ids of events and letters
+// make a replay harmless. Both webhooks are signed alike.
+// https://www.twilio.com/docs/sendgrid/for-developers/parsing-email/securing-your-parse-webhooks
 func (h *hook) Receive(_ context.Context, r *channels.HookRequest) ([]channels.Report, channels.HookAnswer, error) {
-	if r.Method != http.MethodPost || r.Path != "/events" {
+	if r.Method != http.MethodPost || r.Path != eventsPath && r.Path != inboundPath {
 		return nil, channels.HookAnswer{}, fmt.Errorf("%w: %s %s is no webhook of SendGrid", channels.ErrForged, r.Method, r.Path)
 	}
-	if !verify(h.key, r.Header.Get(timestampHeader), r.Header.Get(signatureHeader), r.Body) {
+	key := h.keys[r.Path]
+	if key == nil {
+		return nil, channels.HookAnswer{}, fmt.Errorf("%w: the integration has no key for %s", channels.ErrForged, r.Path)
+	}
+	if !verify(key, r.Header.Get(timestampHeader), r.Header.Get(signatureHeader), r.Body) {
 		return nil, channels.HookAnswer{}, channels.ErrForged
 	}
-	reports, err := parse(r.Body)
+	read := parse
+	if r.Path == inboundPath {
+		read = func([]byte) ([]channels.Report, error) { return h.letter(r) }
+	}
+	reports, err := read(r.Body)
 	return reports, channels.HookAnswer{}, err
 }
 

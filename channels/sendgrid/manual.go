@@ -18,11 +18,16 @@ func manual() channels.Manual {
 		Hooks: []channels.HookAddress{{
 			Path: "/events", SetIn: "Mail Settings, Event Webhook, with *Signed Event Webhook* on; all events but Group Unsubscribes and Resubscribes",
 			Verified: "ECDSA over timestamp and body by `event_public_key`, the *Verification Key* shown there",
+		}, {
+			Path: "/inbound", SetIn: "Settings, Inbound Parse, for the `reply_domain`, with a security policy that signs; *POST the raw, full MIME message* on or off",
+			Verified: "ECDSA over timestamp and body by `inbound_public_key`, the public key of that policy",
 		}},
 		Reports: []string{campaign.ReportSent, campaign.ReportDelivered, campaign.ReportRead, campaign.ReportFailed, campaign.ReportBounced, campaign.ReportOptOut},
 		Limits: []channels.Limit{
 			{What: "text of a message", Value: "10 MiB (ours: SendGrid takes 30 MB in all, and HTML is sent as text too)", Source: "https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations"},
 			{What: "a batch of events", Value: "8 MiB"},
+			{What: "a letter that comes in, with its files", Value: "30 MiB", Source: "https://www.twilio.com/docs/sendgrid/for-developers/parsing-email/setting-up-the-inbound-parse-webhook"},
+			{What: "text of such a letter", Value: "50,000 bytes are kept; the rest is left out, and it says so"},
 		},
 		Causes: []channels.Cause{
 			{Class: channels.Config, When: "401, 402, 403, 404, 405, 406, 407, 410, 451, a redirection; 400 about the sender"},

@@ -28,7 +28,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	p.AddTos(mail.NewEmail("", e.To))
 	p.SetHeader("Message-ID", e.MessageID)
 	if e.References != "" {
-		p.SetHeader("In-Reply-To", e.References)
+		p.SetHeader("In-Reply-To", e.InReplyTo)
 		p.SetHeader("References", e.References)
 	}
 	for _, h := range e.Headers {

@@ -1,7 +1,7 @@
 // Package sendgrid sends e-mail through Twilio SendGrid's Mail Send API, v3, and
-// reads its Event Webhook. It imports packages channels and campaign, and of
-// SendGrid's library what builds a request: its clients share state and wait
-// inside the process.
+// reads its Event Webhook and Inbound Parse. It imports packages channels, mailin
+// and campaign, and of SendGrid's library what builds a request: its clients
+// share state and wait inside the process.
 package sendgrid
 
 import (
@@ -31,9 +31,9 @@ func (Provider) Describe() channels.Description {
 		Settings: []channels.Field{
 			{Name: "from_email", Label: "Sender", Hint: "An address of a domain that is authenticated in SendGrid.", Required: true, Kind: channels.KindEmail},
 			{Name: "from_name", Label: "Sender's name"},
-			{Name: "reply_domain", Label: "Reply domain", Hint: "Where answers of conversations are addressed to. This version does not receive them.", Kind: channels.KindDomain},
+			{Name: "reply_domain", Label: "Reply domain", Hint: "The domain whose mail Inbound Parse takes; answers of conversations are addressed to it. Without it they go to the sender.", Kind: channels.KindDomain},
 			{Name: "event_public_key", Label: "Event key", Hint: "Verification key of the Event Webhook.", Kind: channels.KindPublicKey},
-			{Name: "inbound_public_key", Label: "Inbound key", Hint: "Verification key of Inbound Parse. Kept; this version does not use it.", Kind: channels.KindPublicKey},
+			{Name: "inbound_public_key", Label: "Inbound key", Hint: "Verification key of Inbound Parse. Without it no answer is believed.", Kind: channels.KindPublicKey},
 			{Name: "region", Label: "Region", Hint: "eu for a subuser of the European region; global if not set.", Values: []string{"global", "eu"}},
 			{Name: "base_url", Label: "Address of the API", Hint: "Only for a server that stands in for SendGrid; wins over the region.", Kind: channels.KindURL},
 		},

@@ -56,7 +56,7 @@ func TestAMessageIsWholeAndCorrelated(t *testing.T) {
 	fake := sendgridtest.New(t, key)
 	s := open(t, integration(fake))
 	m := channeltest.Outbound(campaign.Email, 1)
-	m.HTML, m.Body, m.UnsubscribeURL = true, `<p>Hello &amp; welcome</p><a href="https://x.example/pay">pay</a>`, "https://carillon.example/u/tok"
+	m.HTML, m.Body, m.UnsubscribeURL, m.ReplyToken = true, `<p>Hello &amp; welcome</p><a href="https://x.example/pay">pay</a>`, "https://carillon.example/u/tok", "tok"
 	receipt, err := s.Send(t.Context(), m)
 	require.NoError(t, err)
 	sent := fake.Accepted()
@@ -64,7 +64,7 @@ func TestAMessageIsWholeAndCorrelated(t *testing.T) {
 	got := sent[0]
 	require.Equal(t, got.ID, receipt.ProviderMessageID)
 	require.Equal(t, sendgridtest.Address{Email: "anna@collect.example", Name: "Anna"}, got.From)
-	require.Equal(t, "reply+ss_ct_1-1@parse.collect.example", got.ReplyTo.Email)
+	require.Equal(t, "reply+tok@parse.collect.example", got.ReplyTo.Email)
 	require.Equal(t, "Hello", got.Subject)
 	require.Equal(t, []sendgridtest.Content{
 		{Type: "text/plain", Value: "Hello & welcome\n\npay (https://x.example/pay)"}, {Type: "text/html", Value: m.Body},

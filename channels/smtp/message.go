@@ -28,7 +28,7 @@ func (s *sender) compose(m channels.Outbound) (*mail.Msg, string, error) {
 	msg.SetGenHeader(mail.HeaderMessageID, e.MessageID)
 	msg.SetDateWithValue(s.now())
 	if e.References != "" {
-		msg.SetGenHeader(mail.HeaderInReplyTo, e.References)
+		msg.SetGenHeader(mail.HeaderInReplyTo, e.InReplyTo)
 		msg.SetGenHeader(mail.HeaderReferences, e.References)
 	}
 	for _, h := range e.Headers {

@@ -20,13 +20,14 @@ type Server struct {
 	fault.Book[Message]
 	// Hooks sends the webhooks, and misbehaves to order.
 	Hooks *fault.Hooks
-	// Signer signs the Event Webhook.
+	// Signer signs the Event Webhook and Inbound Parse.
 	Signer *Signer
 
 	key string
 
-	mu     sync.Mutex
-	events string // the address of the Event Webhook
+	mu      sync.Mutex
+	events  string // the address of the Event Webhook
+	inbound string // that of Inbound Parse
 }
 
 // Message is one that was accepted.
