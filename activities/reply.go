@@ -36,7 +36,7 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 		CommunicationID: in.CommunicationID, SessionID: s.ID, Heard: heard, At: a.now(),
 	}
 	if s.Channel == campaign.Human { // the person speaks to the contact by their own means
-		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "")
+		return campaign.SendOutcome{Outcome: campaign.SendSent}, a.Store.MarkMessage(ctx, in.MessageID, "sent", "", "")
 	}
 	if err := a.thread(ctx, &message, &s); err != nil {
 		return campaign.SendOutcome{}, err
@@ -49,7 +49,11 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	if delivery == "" {
 		delivery = "failed"
 	}
-	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID)
+	reason := out.Detail
+	if reason == "" {
+		reason = out.Reason
+	}
+	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID, reason)
 }
 
 // answer delivers a reply unless the person must not be contacted any more.
@@ -70,7 +74,11 @@ func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.
 		if paused, err := a.integrationPaused(ctx, m.Delivery.Integration); err != nil {
 			return campaign.SendOutcome{}, err
 		} else if paused != "" {
-			return campaign.SendOutcome{}, brokenFor("the integration is paused")
+			const why = "the integration is paused"
+			if err := a.Store.MarkMessage(ctx, m.ID, "pending", "", why); err != nil {
+				return campaign.SendOutcome{}, err
+			}
+			return campaign.SendOutcome{}, brokenFor(why)
 		}
 		if reason != "" {
 			return campaign.SendOutcome{

@@ -266,7 +266,7 @@ func (p *passage) session(ctx context.Context) (*campaign.Session, error) {
 	s := &campaign.Session{
 		ID: campaign.SessionID(p.m.ID), CampaignID: p.campaign.ID, ContactID: p.contact.ID, CommunicationID: p.m.ID, StageName: p.stage.Name,
 		Channel: p.delivery.Channel, Address: to, Mode: campaign.ModeAI, Status: campaign.SessionOpen, CreatedAt: p.a.now(),
-		State: p.delivery.StartState,
+		State: p.delivery.StartState, Timeout: p.stage.EffectiveTimeout(p.m, p.delivery.Channel),
 	}
 	if p.m.Attempt > 0 {
 		s.ID = fmt.Sprintf("%s-%d", s.ID, p.m.Attempt+1)

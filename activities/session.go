@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"time"
 
 	"carillon/campaign"
 	"carillon/store"
@@ -17,6 +18,9 @@ func (a *Activities) CloseSession(ctx context.Context, in workflows.CloseInput) 
 		if err != nil || h != nil {
 			return workflows.CloseOutput{Held: h}, err
 		}
+		if until, err := a.claimedUntil(ctx, &in); err != nil || until != nil {
+			return workflows.CloseOutput{Until: until}, err
+		}
 	}
 	if in.SessionID == "" {
 		return workflows.CloseOutput{}, nil
@@ -30,6 +34,21 @@ func (a *Activities) CloseSession(ctx context.Context, in workflows.CloseInput) 
 	}
 	a.tell(ctx, granted)
 	return workflows.CloseOutput{}, nil
+}
+
+// claimedUntil returns how long an operator has the session that is to end by
+// time, or nil: who is at work on it is not interrupted.
+func (a *Activities) claimedUntil(ctx context.Context, in *workflows.CloseInput) (*time.Time, error) {
+	if in.SessionID == "" {
+		return nil, nil
+	}
+	s, err := a.Store.Session(ctx, in.SessionID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (s.Status != campaign.SessionOpen || s.Mode != campaign.ModeHuman || !s.Claimed(in.Now)) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return s.ClaimedUntil, nil
 }
 
 // tell passes a freed place on at once; the grant is in the inbox already, so
@@ -107,6 +126,7 @@ func (a *Activities) OpenLate(ctx context.Context, in workflows.OpenLateInput) (
 	late := from
 	late.ID, late.Late, late.Status, late.Reason, late.EndedAt = in.SessionID, true, campaign.SessionOpen, "", nil
 	late.Results, late.Messages, late.CreatedAt = nil, nil, in.Now
+	late.ClaimedBy, late.ClaimedUntil, late.LastMessageAt, late.WaitingSince = "", nil, nil, nil
 	if err := a.Store.OpenSession(ctx, late); err != nil {
 		return workflows.None{}, err
 	}

@@ -165,7 +165,11 @@ func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *c
 	if w.Output, err = json.Marshal(out); err != nil {
 		return nil, fmt.Errorf("write the turn of session %s: %w", s.ID, err)
 	}
-	return a.Store.TakeTurn(ctx, w)
+	raw, granted, err := a.Store.TakeTurn(ctx, w)
+	if err == nil {
+		a.tell(ctx, granted) // who waited for the agent's place
+	}
+	return raw, err
 }
 
 // sendTime is what is left of an attempt for the provider after a greeting; with
@@ -184,7 +188,7 @@ func (a *Activities) greet(ctx context.Context, agent campaign.Agent, s campaign
 		if raw, err = json.Marshal(answer); err != nil {
 			return answer, fmt.Errorf("write the greeting of session %s: %w", s.ID, err)
 		}
-		raw, err = a.Store.TakeTurn(ctx, store.TurnWrite{ContactID: s.ContactID, Key: s.ID, Output: raw})
+		raw, _, err = a.Store.TakeTurn(ctx, store.TurnWrite{ContactID: s.ContactID, Key: s.ID, Output: raw})
 		if end, ok := ctx.Deadline(); ok && err == nil && time.Until(end) < sendTime {
 			err = &agents.Failure{RetryAfter: time.Millisecond, Err: errors.New("the agent took its time to open the session; what it says is sent next")}
 		}

@@ -137,16 +137,8 @@ func (s *Settings) URL(name, unset string) *url.URL {
 // Declarations reports what is wrong with an agent's states and result fields as
 // such.
 func (s *Settings) Declarations() {
+	s.Found = append(s.Found, campaign.ValidateResultFields(s.agent.ResultFields)...)
 	seen := map[string]bool{}
-	for i := range s.agent.ResultFields {
-		f, at := &s.agent.ResultFields[i], fmt.Sprintf("result_fields[%d]", i)
-		s.Found = append(s.Found, f.Validate(at)...)
-		if seen[f.Name] {
-			s.Add(at+".name", "%q is there twice", f.Name)
-		}
-		seen[f.Name] = true
-	}
-	seen = map[string]bool{}
 	begins := -1
 	for i := range s.agent.States {
 		v, at := &s.agent.States[i], fmt.Sprintf("states[%d]", i)
@@ -168,9 +160,6 @@ func (s *Settings) Declarations() {
 	}
 	if len(s.agent.States) > 100 {
 		s.Add("states", "at most 100 states")
-	}
-	if len(s.agent.ResultFields) > 100 {
-		s.Add("result_fields", "at most 100 results")
 	}
 }
 

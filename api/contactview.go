@@ -52,7 +52,7 @@ func plainDict(d campaign.Dict) {
 
 // showSession shows a session, its tagged datetimes as plain text.
 func showSession(s campaign.Session) campaign.Session {
-	s.Results = s.Results.Clone()
+	s.Results, s.DueAt = s.Results.Clone(), s.Due()
 	plainDict(s.Results)
 	if s.Messages == nil {
 		s.Messages = []campaign.Message{}

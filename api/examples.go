@@ -19,7 +19,8 @@ var written = map[string]string{
 		{"match":["/on (\\S+)/"],"say":"Thank you, noted: {{ results.promised }}.","results":{"promised":"$1"},"end":"completed"},
 		{"match":["no","never"],"say":"A colleague will call you.","hand_off":true,"reason":"refused"},
 		{"say":"On which day, please?"}]}],"integrations":{},"max_sessions":1,"settings":{},"secrets":{}}`,
-	"Delivery": `{"channel":"email_notification","integration":"mail","subject":"Your invoice","template":"Hello {{ name }}, you owe {{ parameters.amount }}"}`,
+	"ResultField": `{"name":"promised","type":"date"}`,
+	"Delivery":    `{"channel":"email_notification","integration":"mail","subject":"Your invoice","template":"Hello {{ name }}, you owe {{ parameters.amount }}"}`,
 }
 
 // familiar are examples of texts by the name of their field.

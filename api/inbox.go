@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,27 +13,40 @@ import (
 
 // inbox is where people take over from agents, and where channel human lands.
 func (s *Server) inbox(g huma.API) {
-	op(s, g, http.MethodGet, "/inbox", "List sessions that wait for a person", Viewer,
-		func(ctx context.Context, in *struct{ Page }) (*listed[campaign.Session], error) {
-			l, err := s.Store.Sessions(ctx, store.SessionFilter{WaitingForPerson: true}, in.store())
-			return listAs(l, showSession), err
-		})
+	op(s, g, http.MethodGet, "/inbox", "List sessions that wait for a person", Viewer, s.listInbox,
+		describe("The open sessions that people have. Those whose contact waits come first, the longest wait before others; waiting_since says since when, due_at when the session ends unless somebody says something."))
 	op(s, g, http.MethodGet, "/unmatched", "List unmatched messages", Viewer,
 		func(ctx context.Context, in *struct{ Page }) (*listed[store.Unmatched], error) {
 			l, err := s.Store.UnmatchedEvents(ctx, in.store())
 			return listOf(l), err
 		}, describe("What came for a contact that could not take it any more."))
 	op(s, g, http.MethodPost, "/sessions/{id}/claim", "Claim session", Operator, s.claim,
-		describe("You handle it for 15 minutes; claim again or reply to go on. 409 while somebody else does."))
+		describe("You handle it for 15 minutes; claim again or reply to go on. 409 while somebody else does, save for an admin who takes it over. While it is claimed it does not end by time."))
+	op(s, g, http.MethodPost, "/sessions/{id}/unclaim", "Lay session back into the inbox", Operator, s.unclaim,
+		describe("Who handles it does so no more; an admin may do it for another."))
 	op(s, g, http.MethodPost, "/sessions/{id}/handoff", "Hand session off to a person", Operator, s.handOff,
-		describe("From now on people answer; the agent's own answers are refused."))
-	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack)
-	op(s, g, http.MethodPost, "/sessions/{id}/reply", "Reply as an operator", Operator, s.reply, answers(http.StatusAccepted),
-		describe("Is sent to the contact. The session must be handed off first."))
-	op(s, g, http.MethodPost, "/sessions/{id}/notes", "Add a note", Operator, s.addNote, answers(http.StatusCreated),
-		describe("For colleagues; the contact is sent nothing. A session that has ended takes notes too."))
-	op(s, g, http.MethodPost, "/sessions/{id}/resolve", "Resolve session", Operator, s.resolve, answers(http.StatusAccepted),
-		describe("Ends a session that a person has; the status is resolved_by_operator unless another is given."))
+		describe("From now on people answer: the agent's own answers are refused, and its place is free for another session."))
+	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack,
+		describe("The agent goes on with all that was said, and answers at once what is unanswered. It takes a place of the agent again; 409 if none is free."))
+	s.people(g)
+}
+
+type inboxInput struct {
+	State      string           `query:"state" enum:"open,claimed,mine" doc:"open: handled by nobody now; claimed: by somebody; mine: by you."`
+	CampaignID string           `query:"campaign_id"`
+	StageName  string           `query:"stage"`
+	Channel    campaign.Channel `query:"channel"`
+	DueBefore  time.Time        `query:"due_before" doc:"Those that end before it unless somebody says something."`
+	Page
+}
+
+func (s *Server) listInbox(ctx context.Context, in *inboxInput) (*listed[campaign.Session], error) {
+	f := store.InboxFilter{CampaignID: in.CampaignID, StageName: in.StageName, Channel: in.Channel, DueBefore: in.DueBefore, Claim: in.State, Now: s.now()}
+	if in.State == "mine" {
+		f.ClaimedBy, f.Claim = actor(ctx), ""
+	}
+	l, err := s.Store.Inbox(ctx, f, in.store())
+	return listAs(l, showSession), err
 }
 
 // claimTime is how long a claim lasts unless its operator claims again or
@@ -51,126 +63,117 @@ func personHas(s campaign.Session) error {
 	return nil
 }
 
-// changeSession changes an open session and notes who did.
-func (s *Server) changeSession(ctx context.Context, id, action string, change func(*campaign.Session) error) (*body[campaign.Session], error) {
-	v, err := s.Store.UpdateSession(ctx, id, change)
-	if err != nil {
-		return nil, err
-	}
-	s.auditf(ctx, action, "sessions/"+id, "campaign %s", v.CampaignID)
-	return &body[campaign.Session]{Body: showSession(v)}, nil
-}
-
-func (s *Server) claim(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
-	return s.changeSession(ctx, in.ID, "claim", func(v *campaign.Session) error {
-		if err := personHas(*v); err != nil {
-			return err
-		}
-		return s.take(ctx, v)
-	})
-}
-
-// take makes the caller the one who handles the session, for a while.
-func (s *Server) take(ctx context.Context, v *campaign.Session) error {
-	who, now := actor(ctx), s.now()
-	if v.ClaimedByOther(who, now) {
+// free refuses what somebody else handles at the moment.
+func (s *Server) free(ctx context.Context, v *campaign.Session) error {
+	if v.ClaimedByOther(actor(ctx), s.now()) {
 		return campaign.Errorf(campaign.CodeConflict, "%s handles the session until %s", v.ClaimedBy, v.ClaimedUntil.UTC().Format(time.RFC3339))
 	}
-	until := now.Add(claimTime)
-	v.ClaimedBy, v.ClaimedUntil = who, &until
 	return nil
 }
 
-func (s *Server) handOff(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
-	return s.changeSession(ctx, in.ID, "handoff", func(v *campaign.Session) error {
+// take makes the caller the one who handles a session that a person has, for a
+// while; it reports whether they did not before.
+func (s *Server) take(ctx context.Context, v *campaign.Session) (bool, error) {
+	if err := personHas(*v); err != nil {
+		return false, err
+	}
+	if err := s.free(ctx, v); err != nil {
+		return false, err
+	}
+	now := s.now()
+	fresh, until := v.ClaimedBy != actor(ctx) || !v.Claimed(now), now.Add(claimTime)
+	v.ClaimedBy, v.ClaimedUntil = actor(ctx), &until
+	return fresh, nil
+}
+
+type claimInput struct {
+	ID   string `path:"id"`
+	Body *struct {
+		TakeOver bool `json:"take_over,omitempty" doc:"Take it from who handles it now; for admins."`
+	}
+}
+
+func (s *Server) claim(ctx context.Context, in *claimInput) (*body[campaign.Session], error) {
+	over := in.Body != nil && in.Body.TakeOver
+	if id, _ := ctx.Value(identityKey{}).(identity); over && !id.role.may(Admin) {
+		return nil, problem(http.StatusForbidden, "forbidden", "only an admin takes a session over from another operator")
+	}
+	return s.hand(ctx, in.ID, campaign.PersonClaim, func(v *campaign.Session) (*handing, error) {
+		h := &handing{action: campaign.PersonClaim}
+		if over && v.ClaimedByOther(actor(ctx), s.now()) {
+			h.action, h.reason = campaign.PersonTakeOver, v.ClaimedBy
+			v.ClaimedBy, v.ClaimedUntil = "", nil
+		}
+		fresh, err := s.take(ctx, v)
+		if err != nil || !fresh { // a claim that is renewed is no news
+			return nil, err
+		}
+		return h, nil
+	})
+}
+
+func (s *Server) unclaim(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
+	return s.hand(ctx, in.ID, campaign.PersonUnclaim, func(v *campaign.Session) (*handing, error) {
+		if err := personHas(*v); err != nil {
+			return nil, err
+		}
+		if !v.Claimed(s.now()) {
+			return nil, campaign.Errorf(campaign.CodeConflict, "nobody handles the session")
+		}
+		if id, _ := ctx.Value(identityKey{}).(identity); !id.role.may(Admin) {
+			if err := s.free(ctx, v); err != nil {
+				return nil, err
+			}
+		}
+		v.ClaimedBy, v.ClaimedUntil = "", nil
+		return &handing{action: campaign.PersonUnclaim}, nil
+	})
+}
+
+type handInput struct {
+	ID   string `path:"id"`
+	Body *struct {
+		Reason string `json:"reason,omitempty" maxLength:"500" doc:"For the contact's timeline."`
+	}
+}
+
+func (in *handInput) reason() string {
+	if in.Body == nil {
+		return ""
+	}
+	return in.Body.Reason
+}
+
+func (s *Server) handOff(ctx context.Context, in *handInput) (*body[campaign.Session], error) {
+	return s.hand(ctx, in.ID, campaign.PersonHandOff, func(v *campaign.Session) (*handing, error) {
 		if err := stillOpen(*v); err != nil {
-			return err
+			return nil, err
 		}
 		if v.Mode == campaign.ModeHuman {
-			return campaign.Errorf(campaign.CodeConflict, "a person has the session already")
+			return nil, campaign.Errorf(campaign.CodeConflict, "a person has the session already")
 		}
-		v.Mode = campaign.ModeHuman
-		return nil
+		v.Mode, v.ClaimedBy, v.ClaimedUntil = campaign.ModeHuman, "", nil
+		return &handing{action: campaign.PersonHandOff, reason: in.reason()}, nil
 	})
 }
 
-func (s *Server) handBack(ctx context.Context, in *idInput) (*body[campaign.Session], error) {
-	return s.changeSession(ctx, in.ID, "hand_back", func(v *campaign.Session) error {
+func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Session], error) {
+	whole, err := s.Store.Session(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	n := len(whole.Messages)
+	return s.hand(ctx, in.ID, campaign.PersonHandBack, func(v *campaign.Session) (*handing, error) {
 		if err := personHas(*v); err != nil {
-			return err
+			return nil, err
+		}
+		if err := s.free(ctx, v); err != nil {
+			return nil, err
 		}
 		if v.AgentID == "" {
-			return campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
+			return nil, campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
 		}
 		v.Mode, v.ClaimedBy, v.ClaimedUntil = campaign.ModeAI, "", nil
-		return nil
+		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: n > 0 && whole.Messages[n-1].Author == campaign.AuthorContact}, nil
 	})
-}
-
-func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
-	sess, err := s.Store.Session(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if sess.Channel == campaign.Human {
-		return nil, campaign.Errorf(campaign.CodeConflict, "the session is a task on channel human, which sends no messages: resolve it")
-	}
-	if _, err := s.Store.UpdateSession(ctx, sess.ID, func(v *campaign.Session) error {
-		if err := personHas(*v); err != nil {
-			return err
-		}
-		return s.take(ctx, v)
-	}); err != nil {
-		return nil, err
-	}
-	id := eventID("ans_", sess.ID, in.Key)
-	_, err = s.tell(ctx, &sess, id, said{
-		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorOperator, Content: in.Body.Content},
-		message: &campaign.Message{Delivery: "pending"},
-		guard:   personHas,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.auditf(ctx, "reply", "sessions/"+sess.ID, "campaign %s", sess.CampaignID)
-	return accepted(id), nil
-}
-
-type noteInput struct {
-	ID   string `path:"id"`
-	Key  string `header:"Idempotency-Key"`
-	Body struct {
-		Content string `json:"content" minLength:"1" maxLength:"10000" example:"Prefers to be called in the evening."`
-	}
-}
-
-func (s *Server) addNote(ctx context.Context, in *noteInput) (*body[store.Note], error) {
-	if strings.TrimSpace(in.Body.Content) == "" {
-		return nil, campaign.Invalid("content", "a note says something")
-	}
-	n := store.Note{ID: eventID("nt_", in.ID, in.Key), SessionID: in.ID, Author: actor(ctx), Content: in.Body.Content, At: s.now()}
-	if err := s.Store.AddNote(ctx, n); err != nil {
-		return nil, err
-	}
-	s.auditf(ctx, "note", "sessions/"+in.ID, "%s", n.ID)
-	return &body[store.Note]{n}, nil
-}
-
-type resolveInput struct {
-	ID   string `path:"id"`
-	Body *ResultBody
-}
-
-func (s *Server) resolve(ctx context.Context, in *resolveInput) (*body[Accepted], error) {
-	r := resultInput{ID: in.ID}
-	if in.Body != nil {
-		r.Body = *in.Body
-	}
-	r.Body.Status = campaign.SessionStatus(or(string(r.Body.Status), string(campaign.SessionResolvedByOperator)))
-	out, err := s.end(ctx, &r, personHas)
-	if err != nil {
-		return nil, err
-	}
-	s.auditf(ctx, "resolve", "sessions/"+in.ID, "%s", r.Body.Status)
-	return out, nil
 }

@@ -30,21 +30,15 @@ func (s *Server) sessions(g huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			notes, err := s.Store.Notes(ctx, in.ID)
-			return &body[SessionDetail]{SessionDetail{Session: showSession(v), Notes: list(notes)}}, err
-		}, describe("With its messages and what operators noted, oldest first."))
+			d, err := s.detail(ctx, &v)
+			return &body[SessionDetail]{d}, err
+		}, describe("With its messages and what operators noted, oldest first, and what a person must know who takes it."))
 	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
 		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
 	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
 		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session."))
 	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
 		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
-}
-
-// SessionDetail is a session with what operators noted about it.
-type SessionDetail struct {
-	campaign.Session
-	Notes []store.Note `json:"notes"`
 }
 
 // SessionQuery is how sessions are filtered.
@@ -246,6 +240,16 @@ type ResultBody struct {
 	Reason  string                 `json:"reason,omitempty" maxLength:"500"`
 }
 
+func (b *ResultBody) check() error {
+	if !slices.Contains(campaign.SessionEnds, b.Status) {
+		return campaign.Invalid("status", "%q is not one of %v", b.Status, campaign.SessionEnds)
+	}
+	if raw, err := json.Marshal(b.Results); err != nil || len(raw) > maxResults {
+		return campaign.Invalid("results", "at most %d KiB as JSON", maxResults>>10)
+	}
+	return nil
+}
+
 type resultInput struct {
 	ID   string `path:"id"`
 	Body ResultBody
@@ -255,20 +259,22 @@ func (s *Server) addResult(ctx context.Context, in *resultInput) (*body[Accepted
 	if in.Body.Status == "" {
 		in.Body.Status = campaign.SessionCompleted
 	}
-	return s.end(ctx, in, stillOpen)
+	return s.end(ctx, in, func(v campaign.Session) error {
+		if v.Mode == campaign.ModeHuman && v.AgentID != "" {
+			return campaign.Errorf(campaign.CodeConflict, "a person has the session; they resolve it or hand it back")
+		}
+		return stillOpen(v)
+	}, "")
 }
 
 // maxResults leaves the contact's document room for more than one session.
 const maxResults = 16 << 10
 
 // end commits the one result a session can have.
-func (s *Server) end(ctx context.Context, in *resultInput, guard func(campaign.Session) error) (*body[Accepted], error) {
+func (s *Server) end(ctx context.Context, in *resultInput, guard func(campaign.Session) error, by string) (*body[Accepted], error) {
 	b := &in.Body
-	if !slices.Contains(campaign.SessionEnds, b.Status) {
-		return nil, campaign.Invalid("status", "%q is not one of %v", b.Status, campaign.SessionEnds)
-	}
-	if raw, err := json.Marshal(b.Results); err != nil || len(raw) > maxResults {
-		return nil, campaign.Invalid("results", "at most %d KiB as JSON", maxResults>>10)
+	if err := b.check(); err != nil {
+		return nil, err
 	}
 	sess, err := s.Store.Session(ctx, in.ID)
 	if err != nil {
@@ -276,7 +282,7 @@ func (s *Server) end(ctx context.Context, in *resultInput, guard func(campaign.S
 	}
 	id := "result-" + sess.ID
 	fresh, err := s.tell(ctx, &sess, id, said{
-		event: campaign.Event{Kind: campaign.EventResult, Status: b.Status, Results: b.Results, Reason: b.Reason},
+		event: campaign.Event{Kind: campaign.EventResult, Status: b.Status, Results: b.Results, Reason: b.Reason, Actor: by},
 		guard: guard,
 	})
 	if err == nil && !fresh {

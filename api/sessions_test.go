@@ -111,7 +111,12 @@ func TestAPersonTakesASessionOver(t *testing.T) {
 	f.post(at+"/resolve", "").problem(http.StatusConflict, "")
 	f.post(at+"/handoff", "").is(http.StatusOK)
 	f.post(at+"/resolve", "").is(http.StatusAccepted)
-	require.Contains(t, string(f.untaken()[1].Payload), `"resolved_by_operator"`)
+	kinds := []string{}
+	for _, e := range f.untaken() {
+		kinds = append(kinds, e.Kind)
+	}
+	require.Equal(t, []string{"person", "person", "answer", "person", "person", "result"}, kinds, "handoff, claim, reply, hand_back, handoff, resolve")
+	require.Contains(t, string(f.untaken()[5].Payload), `"resolved_by_operator"`)
 
 	task := "/v1/sessions/" + f.addSession(f.addContact(c, "two"), func(s *campaign.Session) { s.Channel, s.Mode = campaign.Human, campaign.ModeHuman })
 	f.post(task+"/reply", `{"content":"x"}`).problem(http.StatusConflict, "")

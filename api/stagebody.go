@@ -21,6 +21,8 @@ type StageBody struct {
 	Delivery       campaign.Delivery `json:"delivery" example:"{\"channel\":\"email_notification\",\"subject\":\"Invoice\",\"template\":\"Hello {{ name }}\"}"`
 	Alternatives   []AlternativeBody `json:"alternatives,omitempty"`
 
+	ResultFields []campaign.ResultField `json:"result_fields,omitempty" doc:"What a person who resolves a session is to find out, beside the result fields of its agent."`
+
 	ID         string `json:"id,omitempty" readOnly:"true"`
 	CampaignID string `json:"campaign_id,omitempty" readOnly:"true"`
 	Position   int    `json:"position,omitempty" readOnly:"true"`
@@ -42,6 +44,7 @@ type AlternativeBody struct {
 func (b *StageBody) into(s *campaign.Stage) {
 	s.Name, s.Description, s.SessionTimeout, s.SendIf = b.Name, b.Description, b.SessionTimeout, b.SendIf
 	s.Outcome, s.Weight, s.Delivery = b.Outcome, weight(b.Weight), b.Delivery
+	s.ResultFields = b.ResultFields
 	s.Alternatives = make([]campaign.Alternative, 0, len(b.Alternatives))
 	for _, a := range b.Alternatives {
 		s.Alternatives = append(s.Alternatives, campaign.Alternative{Label: a.Label, Weight: weight(a.Weight), Fallback: a.Fallback, Delivery: a.Delivery})

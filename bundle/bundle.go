@@ -55,6 +55,8 @@ type Stage struct {
 	Weight         *float64          `json:"weight,omitempty"` // 1 if not set
 	Delivery       campaign.Delivery `json:"delivery"`
 	Alternatives   []Alternative     `json:"alternatives,omitempty"`
+
+	ResultFields []campaign.ResultField `json:"result_fields,omitempty"`
 }
 
 // Alternative is another delivery of a stage.

@@ -29,7 +29,7 @@ func zone(name string) string {
 func FromStage(s *campaign.Stage) Stage {
 	b := Stage{
 		Name: s.Name, Description: s.Description, SessionTimeout: s.SessionTimeout, SendIf: s.SendIf, Outcome: s.Outcome,
-		Weight: fromWeight(s.Weight), Delivery: s.Delivery,
+		Weight: fromWeight(s.Weight), Delivery: s.Delivery, ResultFields: s.ResultFields,
 	}
 	for _, a := range s.Alternatives {
 		b.Alternatives = append(b.Alternatives, Alternative{Label: a.Label, Weight: fromWeight(a.Weight), Fallback: a.Fallback, Delivery: a.Delivery})
@@ -40,7 +40,7 @@ func FromStage(s *campaign.Stage) Stage {
 // Into sets what the bundle says of the stage.
 func (b *Stage) Into(s *campaign.Stage) {
 	s.Name, s.Description, s.SessionTimeout, s.SendIf, s.Outcome = b.Name, b.Description, b.SessionTimeout, b.SendIf, b.Outcome
-	s.Weight, s.Delivery = weight(b.Weight), b.Delivery
+	s.Weight, s.Delivery, s.ResultFields = weight(b.Weight), b.Delivery, b.ResultFields
 	s.Alternatives = make([]campaign.Alternative, 0, len(b.Alternatives))
 	for _, a := range b.Alternatives {
 		s.Alternatives = append(s.Alternatives, campaign.Alternative{Label: a.Label, Weight: weight(a.Weight), Fallback: a.Fallback, Delivery: a.Delivery})

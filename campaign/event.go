@@ -14,6 +14,7 @@ const (
 	EventImport   EventKind = "import"   // a row for a contact that has a workflow
 	EventRelease  EventKind = "release"  // what held the contact is gone
 	EventOperate  EventKind = "operate"  // an operator decides
+	EventPerson   EventKind = "person"   // a session changes hands: Action says how
 )
 
 // Events of the run itself: the results of its commands, and time passing.
@@ -42,6 +43,8 @@ type Event struct {
 	Status          SessionStatus `json:"status,omitempty"`
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
+	Action          string        `json:"action,omitempty"` // of EventPerson: one of the Person constants
+	Actor           string        `json:"actor,omitempty"`  // who did it, if it was a person
 
 	Import    *RowImport       `json:"import,omitempty"`
 	Release   *Release         `json:"release,omitempty"`
@@ -50,8 +53,18 @@ type Event struct {
 	Sent      *SendOutcome     `json:"sent,omitempty"`
 	Decided   *StrategyOutcome `json:"decided,omitempty"`
 	Turn      *TurnOutcome     `json:"turn,omitempty"`
-	Held      *Hold            `json:"held,omitempty"` // of EventClosed: it must wait
+	Held      *Hold            `json:"held,omitempty"`  // of EventClosed: it must wait
+	Until     *time.Time       `json:"until,omitempty"` // of EventClosed: an operator has it until then, its time is not over
 }
+
+// What a person does with a session.
+const (
+	PersonHandOff  = "handoff"   // takes it from its agent
+	PersonClaim    = "claim"     // handles it
+	PersonTakeOver = "take_over" // handles what another one handled
+	PersonUnclaim  = "unclaim"   // lays it back into the inbox
+	PersonHandBack = "hand_back" // gives it back to its agent
+)
 
 // RowImport is a row on its way to a contact's workflow.
 type RowImport struct {

@@ -32,6 +32,49 @@ func (f *ResultField) Validate(at string) []FieldError {
 	return p
 }
 
+// maxResultFields bounds what one agent or stage declares.
+const maxResultFields = 100
+
+// ValidateResultFields reports what is wrong with a list of declarations.
+func ValidateResultFields(fields []ResultField) []FieldError {
+	var p problems
+	seen := map[string]bool{}
+	for i := range fields {
+		at := "result_fields[" + itoa(i) + "]"
+		p = append(p, fields[i].Validate(at)...)
+		if seen[fields[i].Name] {
+			p.add(at+".name", "%q is there twice", fields[i].Name)
+		}
+		seen[fields[i].Name] = true
+	}
+	if len(fields) > maxResultFields {
+		p.add("result_fields", "at most %d results", maxResultFields)
+	}
+	return p
+}
+
+// CheckResults reports which results do not fit what is declared. OutcomeStatus
+// is the engine's and may always be said; where nothing is declared, so may all.
+func CheckResults(fields []ResultField, results Dict) []FieldError {
+	var p problems
+	var names []string
+	for i := range fields {
+		names = append(names, fields[i].Name)
+	}
+	for _, name := range results.Keys() {
+		i := slices.Index(names, name)
+		switch {
+		case i >= 0:
+			if err := fields[i].Check(results[name]); err != nil {
+				p.add("results."+name, "%v", err)
+			}
+		case len(names) > 0 && name != "OutcomeStatus":
+			p.add("results."+name, "no such result is declared; there are OutcomeStatus, %s", strings.Join(names, ", "))
+		}
+	}
+	return p
+}
+
 // Check says why a value does not fit the field; null fits every one.
 func (f *ResultField) Check(value json.RawMessage) error {
 	v, err := decodeExact(value)

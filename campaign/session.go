@@ -91,11 +91,41 @@ type Session struct {
 	EndedAt         *time.Time    `json:"ended_at"`
 	ClaimedBy       string        `json:"claimed_by,omitempty"` // the operator who handles it
 	ClaimedUntil    *time.Time    `json:"claimed_until,omitempty"`
+	Timeout         Duration      `json:"timeout,omitempty"`       // how long it waits for either side
+	WaitingSince    *time.Time    `json:"waiting_since,omitempty"` // since when the contact waits for a person
+	DueAt           *time.Time    `json:"due_at,omitempty"`        // when it ends unless somebody says something; see Due
+}
+
+// Claimed reports whether an operator handles the session at the moment.
+func (s *Session) Claimed(now time.Time) bool {
+	return s.ClaimedBy != "" && s.ClaimedUntil != nil && s.ClaimedUntil.After(now)
 }
 
 // ClaimedByOther reports whether somebody else handles the session at the moment.
 func (s *Session) ClaimedByOther(operator string, now time.Time) bool {
-	return s.ClaimedBy != "" && s.ClaimedBy != operator && s.ClaimedUntil != nil && s.ClaimedUntil.After(now)
+	return s.ClaimedBy != operator && s.Claimed(now)
+}
+
+// Wait counts the session's wait anew from a moment.
+func (s *Session) Wait(from time.Time) {
+	if s.Timeout > 0 {
+		due := from.Add(time.Duration(s.Timeout))
+		s.DueAt = &due
+	}
+}
+
+// Due returns when an open session ends unless somebody says something; nil if it
+// has ended or never does. While it is claimed it does not end. A pause and a turn
+// of the agent put it off, of which the session knows nothing.
+func (s *Session) Due() *time.Time {
+	switch {
+	case s.Status != SessionOpen || s.DueAt == nil:
+		return nil
+	case s.ClaimedUntil != nil && s.ClaimedUntil.After(*s.DueAt):
+		return s.ClaimedUntil
+	default:
+		return s.DueAt
+	}
 }
 
 // Message is one utterance inside a session.
@@ -107,4 +137,5 @@ type Message struct {
 	At                time.Time `json:"at"`
 	Delivery          string    `json:"delivery,omitempty"` // pending, sent, delivered, read, failed, unknown
 	ProviderMessageID string    `json:"provider_message_id,omitempty"`
+	Reason            string    `json:"reason,omitempty"` // why it waits, failed, or nobody knows
 }

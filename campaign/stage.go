@@ -175,6 +175,7 @@ type Stage struct {
 	Weight         float64       `json:"weight"`
 	Delivery       Delivery      `json:"delivery"`
 	Alternatives   []Alternative `json:"alternatives"`
+	ResultFields   []ResultField `json:"result_fields,omitempty"` // what a person is to find out, beside the agent's
 	Paused         bool          `json:"paused"`
 	PausedBecause  string        `json:"paused_because,omitempty"` // what the provider refused, if nobody paused it
 	Version        int           `json:"version"`
@@ -203,6 +204,7 @@ func (s *Stage) Validate() error {
 	if s.Outcome != OutcomeNone && s.Delivery.Channel.Valid() && !s.Final() {
 		p.add("outcome", "only a final stage (channel none) sets an outcome")
 	}
+	p = append(p, ValidateResultFields(s.ResultFields)...)
 	s.Delivery.validate(&p, "delivery")
 	if s.Final() && len(s.Alternatives) > 0 {
 		p.add("alternatives", "a final stage has none")

@@ -69,6 +69,7 @@ type Closing struct {
 	Reason          string        `json:"reason,omitempty"`
 	Timeout         bool          `json:"timeout,omitempty"`
 	Dropped         bool          `json:"dropped,omitempty"` // nothing follows from its end
+	Actor           string        `json:"actor,omitempty"`   // the operator who ended it
 }
 
 // Ending is a communication that has ended and is to be aggregated.

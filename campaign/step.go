@@ -51,6 +51,8 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 		s.onRelease(e.Release, now)
 	case EventOperate:
 		s.operate(e.Operation, now)
+	case EventPerson:
+		s.onPerson(e, now)
 	case EventGated:
 		return s.onGated(e, now)
 	case EventSent:

@@ -39,6 +39,10 @@ func (s *State) onClosed(e *Event, now time.Time) {
 		s.hold(m, *e.Held, true, now)
 		return
 	}
+	if o := s.openSession(c.SessionID); o != nil && e.Until != nil { // who handles it is given their time
+		o.Deadline = *e.Until
+		return
+	}
 	var o Open
 	s.Open = slices.DeleteFunc(s.Open, func(x Open) bool {
 		match := x.CommunicationID == c.CommunicationID && x.SessionID == c.SessionID
@@ -59,7 +63,11 @@ func (s *State) onClosed(e *Event, now time.Time) {
 	d := commData(m)
 	if c.SessionID != "" {
 		d["status"], d["session_id"] = string(c.Status), c.SessionID
-		s.decide(now, DecisionSessionEnded, string(c.Status), "Session ended: "+m.Name+", "+words(string(c.Status)), d)
+		by := ""
+		if c.Actor != "" {
+			d["actor"], by = c.Actor, " ("+c.Actor+")"
+		}
+		s.decide(now, DecisionSessionEnded, string(c.Status), "Session ended: "+m.Name+", "+words(string(c.Status))+by, d)
 	}
 	if s.Stopping != "" {
 		if !m.Status.Status.Final() {

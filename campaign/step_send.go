@@ -110,6 +110,7 @@ func (s *State) onSent(e *Event, now time.Time) []Command {
 		if out.Detail != "" {
 			s.decide(now, DecisionHeld, out.Reason, "Not sent: "+m.Name+" by "+string(m.Channel)+" ("+out.Detail+")", commData(m))
 		}
+		m.SessionID = "" // nothing was said in it: the store withdraws it
 		s.backToPlanned(m, now)
 	case SendDeferred:
 		s.backToPlanned(m, now)

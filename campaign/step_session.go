@@ -72,7 +72,7 @@ func (s *State) onAnswer(e *Event, now time.Time) []Command {
 	s.Replies = append(s.Replies, e.MessageID)
 	who := "Agent: "
 	if e.Author == AuthorOperator {
-		who = "Operator: "
+		who = orElse(e.Actor, "Operator") + ": "
 	} else {
 		s.Inputs = append(s.Inputs, *e)
 	}
@@ -124,7 +124,7 @@ func (s *State) onResult(e *Event, now time.Time) {
 	if !status.Ended() {
 		status = SessionUnknown
 	}
-	s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: o.CommunicationID, Status: status, Results: e.Results, Reason: e.Reason})
+	s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: o.CommunicationID, Status: status, Results: e.Results, Reason: e.Reason, Actor: e.Actor})
 }
 
 // reopen notes that a session goes on whose time was over by now: a dead

@@ -2,6 +2,7 @@ package channels
 
 import (
 	"slices"
+	"time"
 
 	"carillon/campaign"
 )
@@ -63,6 +64,21 @@ type ChannelInfo struct {
 	Receipts  bool             `json:"receipts"` // tells that a message was delivered or read
 	Template  bool             `json:"template"` // opens with a template the provider approved
 	Providers []string         `json:"providers"`
+	// Window is how long after the contact's last message free texts may be sent; 0: always.
+	Window campaign.Duration `json:"window,omitempty"`
+}
+
+// WhatsAppWindow is how long after the contact's last message WhatsApp takes free
+// texts: https://developers.facebook.com/docs/whatsapp/conversation-types
+const WhatsAppWindow = 24 * time.Hour
+
+// Window returns how long after the contact's last message free texts may be sent
+// on the channel; 0 is always.
+func Window(ch campaign.Channel) time.Duration {
+	if ch == campaign.WhatsAppBird || ch == campaign.WhatsAppMeta {
+		return WhatsAppWindow
+	}
+	return 0
 }
 
 // deliveryFields describes every field a delivery may have.
@@ -87,7 +103,7 @@ var deliveryFields = map[string]Field{
 func describeChannel(ch campaign.Channel) ChannelInfo {
 	info := ChannelInfo{
 		Channel: ch, Address: addressField(ch),
-		TwoWay: ch.Conversation(), Session: ch.Conversation(), Voice: ch.Voice(),
+		TwoWay: ch.Conversation(), Session: ch.Conversation(), Voice: ch.Voice(), Window: campaign.Duration(Window(ch)),
 		Fields: []Field{}, Providers: []string{},
 	}
 	var optional []string

@@ -73,7 +73,7 @@ func onlyAnswer(results campaign.Dict) campaign.Dict {
 func (c conn) eraseAround(ctx context.Context, ids []string) error {
 	in := c.s.dialect.in
 	for _, statement := range []string{
-		`update messages set content = '` + Erased + `', provider_message_id = '' where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
+		`update messages set content = '` + Erased + `', provider_message_id = '', reason = '' where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
 		`update session_notes set content = '` + Erased + `' where session_id in (select id from sessions where ` + in("contact_id", "$1") + `)`,
 		`update inbox set payload = '{}', content = '` + Erased + `' where ` + in("contact_id", "$1"),
 		`update sends set address = '', provider_message_id = '', reason = '' where ` + in("contact_id", "$1"),

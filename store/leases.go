@@ -109,6 +109,44 @@ func (s *Store) Release(ctx context.Context, communicationID string, maxSessions
 	return granted, nil
 }
 
+// retake gives a session's agent its place back, whether one is free or not: the
+// session goes on, and the agent's next one waits for it.
+func (c conn) retake(ctx context.Context, v *campaign.Session, now time.Time) error {
+	if v.AgentID == "" {
+		return nil
+	}
+	if err := c.lockAgent(ctx, v.AgentID); err != nil {
+		return err
+	}
+	n, err := c.exec(ctx, `update agent_leases set released_at = null, granted = '' where communication_id = $1 and agent_id = $2`, v.CommunicationID, v.AgentID)
+	if err != nil || n > 0 { // it counts for the day it was begun on
+		return err
+	}
+	return c.lease(ctx, Grant{AgentID: v.AgentID, CampaignID: v.CampaignID, ContactID: v.ContactID, CommunicationID: v.CommunicationID}, now)
+}
+
+// takeBack gives a session's agent a place again if one is free.
+func (c conn) takeBack(ctx context.Context, v *campaign.Session, now time.Time) error {
+	agent, err := named[campaign.Agent](ctx, c, "agents", v.AgentID)
+	if errors.Is(err, ErrNotFound) {
+		return campaign.Errorf(campaign.CodeConflict, "the agent of the session is deleted: reply yourself, or resolve it")
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.lockAgent(ctx, agent.ID); err != nil {
+		return err
+	}
+	free, err := c.free(ctx, agent.ID, agent.MaxSessions, nil, now)
+	if err != nil {
+		return err
+	}
+	if !free {
+		return campaign.Errorf(campaign.CodeConflict, "the agent %s has all its %d places in use: try again when one of its sessions has ended", agent.Name, *agent.MaxSessions)
+	}
+	return c.retake(ctx, v, now)
+}
+
 // releaseOfSession frees the place of a session that ended.
 func (c conn) releaseOfSession(ctx context.Context, v *campaign.Session, now time.Time) (*Grant, error) {
 	if v.AgentID == "" {

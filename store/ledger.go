@@ -78,10 +78,14 @@ func (s *Store) SettleSend(ctx context.Context, id, state, providerMessageID, re
 			_, err := c.send(ctx, `id = $1`, id)
 			return err
 		}
-		if state == SendRetry {
-			return nil
+		as, why := state, reason
+		switch state {
+		case SendRetry:
+			as = "pending"
+		case SendSent:
+			why = ""
 		}
-		err = c.markMessage(ctx, id, state, providerMessageID)
+		err = c.markMessage(ctx, id, as, providerMessageID, why)
 		if err != nil && !errors.Is(err, ErrNotFound) { // an opening is no message of a session
 			return err
 		}

@@ -27,14 +27,15 @@ func (c conn) addMessage(ctx context.Context, m campaign.Message) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return c.seeMessage(ctx, m.SessionID, micros(m.At))
+	return c.seeMessage(ctx, m.SessionID, m.Author, micros(m.At))
 }
 
 // MoveMessage puts a message into another session, if it is there at all.
 func (s *Store) MoveMessage(ctx context.Context, id, toSession string) error {
 	err := s.write(ctx, func(c conn) error {
 		var when int64
-		err := c.one(ctx, `select at from messages where id = $1`+s.dialect.locked, []any{id}, &when)
+		var author campaign.Author
+		err := c.one(ctx, `select at, author from messages where id = $1`+s.dialect.locked, []any{id}, &when, &author)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -44,15 +45,25 @@ func (s *Store) MoveMessage(ctx context.Context, id, toSession string) error {
 		if _, err := c.exec(ctx, `update messages set session_id = $2 where id = $1`, id, toSession); err != nil {
 			return err
 		}
-		return c.seeMessage(ctx, toSession, when)
+		return c.seeMessage(ctx, toSession, author, when)
 	})
 	return wrap(err, "move message %s", id)
 }
 
-// seeMessage moves a session's last_message_at forward.
-func (c conn) seeMessage(ctx context.Context, sessionID string, when int64) error {
-	_, err := c.exec(ctx, `update sessions set last_message_at = $2 where id = $1 and (last_message_at is null or last_message_at < $2)`,
-		sessionID, when)
+// seeMessage moves a session's last_message_at forward, and its wait. What the contact says
+// waits for a person who has the session, until they answer.
+func (c conn) seeMessage(ctx context.Context, sessionID string, author campaign.Author, when int64) error {
+	waiting := `waiting_since`
+	switch author {
+	case campaign.AuthorContact:
+		waiting = `case when mode = 'human' then coalesce(waiting_since, $2) end`
+	case campaign.AuthorOperator:
+		waiting = `null`
+	case campaign.AuthorAgent:
+	}
+	_, err := c.exec(ctx, `update sessions set waiting_since = `+waiting+`,
+		due_at = case when timeout > 0 and (last_message_at is null or last_message_at < $2) then $2 + timeout else due_at end,
+		last_message_at = case when last_message_at is null or last_message_at < $2 then $2 else last_message_at end where id = $1`, sessionID, when)
 	return err
 }
 
@@ -60,26 +71,34 @@ func (c conn) seeMessage(ctx context.Context, sessionID string, when int64) erro
 // order, and an earlier one changes nothing.
 var deliveries = []string{"", "pending", "unknown", "sent", "failed", "delivered", "read"}
 
-// MarkMessage sets how far a message has come and the provider's id of it, if given.
-func (s *Store) MarkMessage(ctx context.Context, id, delivery, providerMessageID string) error {
-	if err := s.write(ctx, func(c conn) error { return c.markMessage(ctx, id, delivery, providerMessageID) }); err != nil {
+// MarkMessage sets how far a message has come, the provider's id of it, if given,
+// and why it came no further.
+func (s *Store) MarkMessage(ctx context.Context, id, delivery, providerMessageID, reason string) error {
+	if err := s.write(ctx, func(c conn) error { return c.markMessage(ctx, id, delivery, providerMessageID, reason) }); err != nil {
 		return fmt.Errorf("mark message %s: %w", id, err)
 	}
 	return nil
 }
 
-func (c conn) markMessage(ctx context.Context, id, delivery, providerMessageID string) error {
-	var was, provider string
-	err := c.one(ctx, `select delivery, provider_message_id from messages where id = $1`+c.s.dialect.locked, []any{id}, &was, &provider)
+func (c conn) markMessage(ctx context.Context, id, delivery, providerMessageID, reason string) error {
+	var was, provider, why string
+	err := c.one(ctx, `select delivery, provider_message_id, reason from messages where id = $1`+c.s.dialect.locked, []any{id}, &was, &provider, &why)
 	if err != nil {
 		return err
 	}
 	if slices.Index(deliveries, delivery) < slices.Index(deliveries, was) {
-		delivery = was
+		delivery, reason = was, why
 	}
 	if providerMessageID == "" {
 		providerMessageID = provider
 	}
-	_, err = c.exec(ctx, `update messages set delivery = $2, provider_message_id = $3 where id = $1`, id, delivery, providerMessageID)
+	_, err = c.exec(ctx, `update messages set delivery = $2, provider_message_id = $3, reason = $4 where id = $1`, id, delivery, providerMessageID, cut(reason))
+	return err
+}
+
+// failMessage ends a message that its workflow gave up, with what kept it waiting.
+func (c conn) failMessage(ctx context.Context, id, reason string) error {
+	_, err := c.exec(ctx, `update messages set delivery = 'failed', reason = case when reason = '' then $2 else reason end
+		where id = $1 and author <> 'contact' and delivery in ('', 'pending')`, id, cut(reason))
 	return err
 }

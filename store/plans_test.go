@@ -67,7 +67,7 @@ func TestListsReadAlongAnIndex(t *testing.T) {
 			{CampaignID: "ca_1", Outcome: campaign.CommunicationFailed},
 			{ContactID: "ct_1"},
 			{AgentID: "ag_1"},
-			{WaitingForPerson: true},
+			{Mode: campaign.ModeHuman, Status: campaign.SessionOpen},
 		} {
 			along(t, s, fmt.Sprintf("sessions %+v", f), func() error { _, err := s.Sessions(ctx, f, page); return err })
 		}

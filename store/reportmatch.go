@@ -43,6 +43,7 @@ type reportedSend struct {
 	Delivery          string `json:"delivery"`
 	DeliveryAt        *int64 `json:"delivery_at"`
 	Message           string `json:"message"` // how far the message of a session is, as it shows it
+	MessageReason     string `json:"message_reason"`
 
 	changed bool
 }
@@ -179,7 +180,10 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 		when := micros(is.At)
 		v.Delivery, v.DeliveryAt, v.changed = is.Status, &when, true
 		v.Message = map[string]string{campaign.ReportBounced: campaign.ReportFailed}[is.Status]
-		v.Message = cmp.Or(v.Message, is.Status)
+		v.Message, v.MessageReason = cmp.Or(v.Message, is.Status), ""
+		if v.Message == campaign.ReportFailed {
+			v.MessageReason = clean(cut(cmp.Or(e.Reason, e.Suppress)))
+		}
 		m.settle(v, e)
 	}
 	if e.Status == campaign.ReportSent && !proof || v.reply() && (e.Status == campaign.ReportDelivered || e.Status == campaign.ReportRead) {
@@ -250,7 +254,7 @@ func (m *reporting) write(ctx context.Context) error {
 		where sends.id = x.id`, rows); err != nil {
 		return err
 	}
-	if err := bulk(ctx, m.c, `update messages set delivery = x.message from `+d.rows("id text, message text")+`
+	if err := bulk(ctx, m.c, `update messages set delivery = x.message, reason = x.message_reason from `+d.rows("id text, message text, message_reason text")+`
 		where messages.id = x.id`, said); err != nil {
 		return err
 	}

@@ -15,7 +15,16 @@ type SessionFilter struct {
 	Status                         campaign.SessionStatus
 	Mode                           campaign.Mode
 	Outcome                        campaign.CommunicationStatus
-	WaitingForPerson               bool // open and in mode human
+}
+
+// InboxFilter narrows the operators' inbox: the open sessions that people have.
+type InboxFilter struct {
+	CampaignID, StageName string
+	Channel               campaign.Channel
+	ClaimedBy             string    // handled by the operator now
+	Claim                 string    // "open": handled by nobody now; "claimed": by somebody
+	DueBefore             time.Time // not zero: they end before it unless somebody says something
+	Now                   time.Time
 }
 
 // InboxEvent is something from outside a contact must be told exactly once: it
@@ -71,6 +80,15 @@ type Sessions interface {
 	Session(ctx context.Context, id string) (campaign.Session, error)                      // with its messages
 	Sessions(ctx context.Context, f SessionFilter, p Page) (List[campaign.Session], error) // without messages
 	UpdateSession(ctx context.Context, id string, change func(*campaign.Session) error) (campaign.Session, error)
+	// Inbox lists sessions that wait for a person, those whose contact waits longest
+	// first, then those in which it is the contact's turn.
+	Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign.Session], error)
+	// HandSession changes an open session as a person does, and commits the event
+	// that tells its contact, if given. In the same transaction a session that
+	// leaves its agent gives the agent's place back, and one that returns takes one;
+	// a *campaign.Error with CodeConflict if there is none. It returns the contact a
+	// freed place was granted to, if one waited.
+	HandSession(ctx context.Context, id string, now time.Time, change func(*campaign.Session) (*InboxEvent, error)) (campaign.Session, *Grant, error)
 	// CloseSession ends an open session, merges its results, and frees the
 	// agent's lease held by its communication in the same transaction; it returns
 	// the contact the freed place was granted to, if one waited. The grant is put
@@ -82,11 +100,12 @@ type Sessions interface {
 	Notes(ctx context.Context, sessionID string) ([]Note, error)
 	// TakeTurn commits what an agent made of its turn, in one transaction and once
 	// per key: a repeated call returns the output of the first. ErrConflict if the
-	// session is not open, or a person has it.
-	TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, error)
+	// session is not open, or a person has it. A hand-off gives the agent's place
+	// back, and returns the contact it was granted to.
+	TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, *Grant, error)
 	// TurnTaken returns the output under the key, and whether there is one.
 	TurnTaken(ctx context.Context, contactID, key string) (json.RawMessage, bool, error)
-	MarkMessage(ctx context.Context, id, delivery, providerMessageID string) error
+	MarkMessage(ctx context.Context, id, delivery, providerMessageID, reason string) error
 	MoveMessage(ctx context.Context, id, toSession string) error // no error if there is no such message
 	// AddEvent commits an event and, if not nil, the message it carries; false if
 	// the id was there already. guard runs in the transaction on the session.

@@ -123,6 +123,17 @@ func (s *Store) Record(ctx context.Context, w Recording) error {
 				return err
 			}
 		}
+		if err := c.withdrawUnsent(ctx, &before, &w.Contact); err != nil {
+			return err
+		}
+		for i := range w.Decisions {
+			d := &w.Decisions[i]
+			if id, ok := d.Data["message_id"].(string); ok && d.Kind == campaign.DecisionFailed {
+				if err := c.failMessage(ctx, id, d.Summary); err != nil {
+					return err
+				}
+			}
+		}
 		if w.Contact.Status.Ended() && !before.Status.Ended() {
 			if err := c.closeStray(ctx, &w); err != nil {
 				return err

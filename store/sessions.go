@@ -25,17 +25,28 @@ func (c conn) openSession(ctx context.Context, v campaign.Session) error {
 	if v.CreatedAt.IsZero() {
 		v.CreatedAt = c.s.now()
 	}
+	if v.Mode == campaign.ModeHuman && v.WaitingSince == nil {
+		v.WaitingSince = &v.CreatedAt
+	}
+	v.Wait(v.CreatedAt)
+	due := v.DueAt
 	doc, err := sessionDoc(&v)
 	if err != nil {
 		return err
 	}
 	n, err := c.exec(ctx, `insert into sessions (id, campaign_id, contact_id, communication_id, agent_id, integration_id, address,
-			mode, status, outcome, created_at, last_message_at, ended_at, granted, doc)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', $14) on conflict do nothing`,
+			mode, status, outcome, created_at, last_message_at, ended_at, granted, doc, stage_name, channel, claimed_by, claimed_until, waiting_since, timeout, due_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', $14, $15, $16, $17, $18, $19, $20, $21) on conflict do nothing`,
 		v.ID, v.CampaignID, v.ContactID, v.CommunicationID, v.AgentID, v.IntegrationID, cut(v.Address),
-		string(v.Mode), string(v.Status), string(v.Status.RollUp()), micros(v.CreatedAt), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc)
+		string(v.Mode), string(v.Status), string(v.Status.RollUp()), micros(v.CreatedAt), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc,
+		v.StageName, string(v.Channel), v.ClaimedBy, microsPtr(v.ClaimedUntil), microsPtr(v.WaitingSince), time.Duration(v.Timeout).Microseconds(), microsPtr(due))
 	if err != nil || n == 0 {
 		return err
+	}
+	if v.Late && v.Mode == campaign.ModeAI { // it is answered at once, over the agent's limit if need be
+		if err := c.retake(ctx, &v, v.CreatedAt); err != nil {
+			return err
+		}
 	}
 	for _, m := range messages {
 		m.SessionID = v.ID
@@ -49,21 +60,23 @@ func (c conn) openSession(ctx context.Context, v campaign.Session) error {
 // sessionDoc is a session's JSON without its messages, which have their own table.
 func sessionDoc(v *campaign.Session) (string, error) {
 	v.CreatedAt, v.LastMessageAt, v.EndedAt, v.Messages = at(v.CreatedAt), atPtr(v.LastMessageAt), atPtr(v.EndedAt), nil
+	v.ClaimedUntil, v.WaitingSince, v.DueAt = atPtr(v.ClaimedUntil), atPtr(v.WaitingSince), nil
 	return encode(v)
 }
 
-const sessionColumns = `doc, last_message_at`
+const sessionColumns = `doc, last_message_at, waiting_since, due_at`
 
-// scanSession reads a session; when its last message came is in a column, so that
-// a message need not write the document.
+// scanSession reads a session; when its last message came, since when that waits
+// for a person, and until when for anybody, is in columns, so that a message need not write the document.
 func scanSession(row scanner) (v campaign.Session, err error) {
 	var doc []byte
-	var last *int64
-	if err = row.Scan(&doc, &last); err != nil {
+	var last, waiting, due *int64
+	if err = row.Scan(&doc, &last, &waiting, &due); err != nil {
 		return v, err
 	}
 	v, err = decode[campaign.Session](doc)
-	v.LastMessageAt, v.Messages = fromMicrosPtr(last), []campaign.Message{}
+	v.LastMessageAt, v.WaitingSince, v.Messages = fromMicrosPtr(last), fromMicrosPtr(waiting), []campaign.Message{}
+	v.DueAt = fromMicrosPtr(due)
 	return v, err
 }
 
@@ -84,10 +97,10 @@ func (s *Store) Session(ctx context.Context, id string) (campaign.Session, error
 	if err != nil {
 		return v, err
 	}
-	v.Messages, err = collect(ctx, s.read(), `select id, session_id, author, content, at, delivery, provider_message_id
+	v.Messages, err = collect(ctx, s.read(), `select id, session_id, author, content, at, delivery, provider_message_id, reason
 		from messages where session_id = $1 order by at, seq`, []any{id}, func(row scanner) (m campaign.Message, err error) {
 		var when int64
-		err = row.Scan(&m.ID, &m.SessionID, &m.Author, &m.Content, &when, &m.Delivery, &m.ProviderMessageID)
+		err = row.Scan(&m.ID, &m.SessionID, &m.Author, &m.Content, &when, &m.Delivery, &m.ProviderMessageID, &m.Reason)
 		m.At = fromMicros(when)
 		return m, err
 	})
@@ -111,9 +124,6 @@ func (s *Store) Sessions(ctx context.Context, f SessionFilter, p Page) (List[cam
 	q.equal("mode", string(f.Mode))
 	if f.Outcome != "" {
 		q.where("outcome = ? and outcome <> ''", string(f.Outcome))
-	}
-	if f.WaitingForPerson {
-		q.where("status = 'open' and mode = 'human'")
 	}
 	items, err := list(ctx, s.read(), `select `+sessionColumns+` from sessions`, &q, newest("created_at"), p,
 		func(row scanner) (campaign.Session, position, error) {
@@ -147,14 +157,17 @@ func (s *Store) UpdateSession(ctx context.Context, id string, change func(*campa
 }
 
 func (c conn) putSession(ctx context.Context, v campaign.Session) error {
+	due := v.DueAt
 	doc, err := sessionDoc(&v)
 	if err != nil {
 		return err
 	}
 	_, err = c.exec(ctx, `update sessions set agent_id = $2, integration_id = $3, address = $4, mode = $5, status = $6,
-		outcome = $7, last_message_at = $8, ended_at = $9, doc = $10 where id = $1`,
+		outcome = $7, last_message_at = $8, ended_at = $9, doc = $10, stage_name = $11, channel = $12, claimed_by = $13, claimed_until = $14,
+		waiting_since = $15, timeout = $16, due_at = $17 where id = $1`,
 		v.ID, v.AgentID, v.IntegrationID, cut(v.Address), string(v.Mode), string(v.Status),
-		string(v.Status.RollUp()), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc)
+		string(v.Status.RollUp()), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc, v.StageName, string(v.Channel), v.ClaimedBy,
+		microsPtr(v.ClaimedUntil), microsPtr(v.WaitingSince), time.Duration(v.Timeout).Microseconds(), microsPtr(due))
 	if err != nil {
 		return fmt.Errorf("update session %s: %w", v.ID, err)
 	}

@@ -19,10 +19,11 @@ func (s *Store) TurnTaken(ctx context.Context, contactID, key string) (json.RawM
 }
 
 // TakeTurn commits what an agent made of its turn.
-func (s *Store) TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, error) {
+func (s *Store) TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, *Grant, error) {
 	kept := t.Output
+	var granted *Grant
 	err := s.write(ctx, func(c conn) error {
-		kept = t.Output
+		kept, granted = t.Output, nil
 		n, err := c.exec(ctx, `insert into memos (contact_id, run_id, step, output) values ($1, $2, 0, $3) on conflict do nothing`,
 			t.ContactID, turnKey(t.Key), rawOr(t.Output, "null"))
 		if err != nil {
@@ -32,42 +33,47 @@ func (s *Store) TakeTurn(ctx context.Context, t TurnWrite) (json.RawMessage, err
 			kept, err = c.memo(ctx, t.ContactID, turnKey(t.Key), 0)
 			return err
 		}
-		return c.speak(ctx, &t)
+		granted, err = c.speak(ctx, &t)
+		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("take turn %s: %w", t.Key, err)
+		return nil, nil, fmt.Errorf("take turn %s: %w", t.Key, err)
 	}
-	return kept, nil
+	return kept, granted, nil
 }
 
 // speak writes a turn into its session.
-func (c conn) speak(ctx context.Context, t *TurnWrite) error {
+func (c conn) speak(ctx context.Context, t *TurnWrite) (granted *Grant, err error) {
 	if t.SessionID == "" {
-		return nil
+		return nil, nil
 	}
 	v, err := c.session(ctx, t.SessionID, c.s.dialect.locked)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if v.Status != campaign.SessionOpen || v.Mode == campaign.ModeHuman {
-		return fmt.Errorf("%w: session %s is %s, mode %s", ErrConflict, v.ID, v.Status, v.Mode)
+		return nil, fmt.Errorf("%w: session %s is %s, mode %s", ErrConflict, v.ID, v.Status, v.Mode)
 	}
 	if t.State != "" || len(t.Results) > 0 || t.HandOff {
 		if t.State != "" {
 			v.State = t.State
 		}
 		if t.HandOff {
-			v.Mode = campaign.ModeHuman
+			now := c.s.now()
+			v.Mode, v.WaitingSince = campaign.ModeHuman, &now
+			if granted, err = c.releaseOfSession(ctx, &v, now); err != nil {
+				return nil, err
+			}
 		}
 		v.Results = mergeResults(v.Results, t.Results)
 		if err := c.putSession(ctx, v); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if t.Message == nil {
-		return nil
+		return granted, nil
 	}
-	return c.addMessage(ctx, *t.Message)
+	return granted, c.addMessage(ctx, *t.Message)
 }
 
 func mergeResults(into, results campaign.Dict) campaign.Dict {
@@ -84,7 +90,8 @@ func mergeResults(into, results campaign.Dict) campaign.Dict {
 	return out
 }
 
-// reopenSession lets a session go on that was closed because its time was over.
+// reopenSession lets a session go on that was closed because its time was over. Its
+// agent has it again, over the limit if its place was given away.
 func (c conn) reopenSession(ctx context.Context, id string) error {
 	v, err := c.session(ctx, id, c.s.dialect.locked)
 	if errors.Is(err, ErrNotFound) {
@@ -94,7 +101,30 @@ func (c conn) reopenSession(ctx context.Context, id string) error {
 		return err
 	}
 	v.Status, v.Reason, v.EndedAt = campaign.SessionOpen, "", nil
+	if v.Mode != campaign.ModeHuman {
+		if err := c.retake(ctx, &v, c.s.now()); err != nil {
+			return err
+		}
+	}
 	return c.putSession(ctx, v)
+}
+
+// withdrawUnsent takes back the session of a communication whose opening surely
+// has not left and that is planned again: nothing was said in it, and whoever is
+// to send it opens it anew.
+func (c conn) withdrawUnsent(ctx context.Context, before, after *campaign.Contact) error {
+	for i := range after.Communications {
+		m := &after.Communications[i]
+		if was := before.Communication(m.ID); was == nil || was.Status.Status != campaign.CommunicationStarted || m.Status.Status != campaign.CommunicationPlanned {
+			continue
+		}
+		if _, err := c.exec(ctx, `delete from sessions where communication_id = $1 and status = 'open'
+			and id in (select session_id from sends where communication_id = $1 and state = 'retry')
+			and not exists (select 1 from messages where messages.session_id = sessions.id)`, m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // closeStray closes what is still open of a contact that has ended: the session

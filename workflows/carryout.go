@@ -36,7 +36,7 @@ func (r *run) carryOut(ctx workflow.Context, c campaign.Command) (*campaign.Even
 			in.StageID = m.StageID
 		}
 		out, err := CloseSession.local(ctx, quick("end of "+name), in)
-		return &campaign.Event{Kind: campaign.EventClosed, Held: out.Held}, err
+		return &campaign.Event{Kind: campaign.EventClosed, Held: out.Held, Until: out.Until}, err
 	case campaign.CommandOpenLate:
 		_, err := OpenLate.local(ctx, quick("open a session for the late reply to "+name), OpenLateInput{
 			SessionID: c.SessionID, From: c.From, CommunicationID: c.CommunicationID, MessageID: c.MessageID, Now: workflow.Now(ctx),

@@ -47,10 +47,14 @@ const (
 
 // SignalFor names the signal that carries an event.
 func SignalFor(k campaign.EventKind) string {
-	if k == campaign.EventOperate {
+	switch k {
+	case campaign.EventOperate:
 		return SignalStop
+	case campaign.EventPerson: // in order with what the person says, and before how they end it
+		return SignalAnswer
+	default:
+		return string(k)
 	}
-	return string(k)
 }
 
 // ContactWorkflowID is the id of a contact's workflow.
@@ -229,7 +233,8 @@ type CloseInput struct {
 
 // CloseOutput says that the session is closed, or what it must wait for.
 type CloseOutput struct {
-	Held *campaign.Hold `json:"held,omitempty"`
+	Held  *campaign.Hold `json:"held,omitempty"`
+	Until *time.Time     `json:"until,omitempty"` // an operator has it until then: its time is not over
 }
 
 // OpenLateInput opens the session of a late reply and moves the message there.

@@ -30,7 +30,7 @@ func (r *run) answer(ctx workflow.Context) error {
 func (r *run) listen(ctx workflow.Context) error {
 	for _, s := range []struct{ name, description string }{
 		{SignalMessage, "the contact wrote"},
-		{SignalAnswer, "an agent or operator answers"},
+		{SignalAnswer, "an agent or operator answers, or a session changes hands"},
 		{SignalResult, "an agent or operator ends the session"},
 		{SignalDelivery, "the provider reports on a message"},
 		{SignalImport, "a row of an import for this contact"},

@@ -14,8 +14,6 @@ import (
 const (
 	// maxText is WhatsApp's limit of a free text, in characters.
 	maxText = 4096
-	// window is how long after the contact's last message free texts are allowed.
-	window = 24 * time.Hour
 	// margin is what a message may take on its way.
 	margin = time.Minute
 )
@@ -72,7 +70,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	}
 	r := request{Receiver: receiver{[]contact{{"phonenumber", number(m.To)}}}, Reference: m.CorrelationKey}
 	switch {
-	case m.Reply && (m.Heard.IsZero() || s.now().After(m.Heard.Add(window-margin))):
+	case m.Reply && (m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin))):
 		return nil, channels.Fail(channels.Policy, "window_closed", "the contact last wrote more than 24 hours ago: only a template may be sent")
 	case m.Reply:
 		r.Body = &body{Type: "text", Text: textBody{m.Body}}

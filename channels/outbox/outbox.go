@@ -142,6 +142,9 @@ func describe(m channels.Outbound) Payload {
 	if err := channels.CheckAddress(m.Channel, m.To); err != nil {
 		p.Warnings = append(p.Warnings, err.Error())
 	}
+	if w := channels.Window(m.Channel); m.Reply && w > 0 && m.At.After(m.Heard.Add(w)) {
+		p.Warnings = append(p.Warnings, "the contact has not written within the last 24 hours: WhatsApp takes no free text")
+	}
 	return p
 }
 

@@ -17,8 +17,6 @@ const (
 	// maxText is how long a free text may be, in characters:
 	// https://developers.facebook.com/docs/whatsapp/cloud-api/messages/text-messages
 	maxText = 4096
-	// window is how long after the contact's last message free texts are allowed.
-	window = 24 * time.Hour
 	// margin is what a message may take on its way.
 	margin = time.Minute
 )
@@ -83,7 +81,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 		return nil, channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
 	}
 	if m.Reply {
-		if m.Heard.IsZero() || s.now().After(m.Heard.Add(window-margin)) {
+		if m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin)) {
 			return nil, channels.Fail(channels.Policy, "window_closed", "the contact last wrote more than 24 hours ago: only a template may be sent")
 		}
 		r.Type, r.Text = "text", &textBody{Body: m.Body}

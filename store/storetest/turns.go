@@ -25,7 +25,7 @@ func testTurns(t *testing.T, s *store.Store) {
 		Message: answer, State: "asked", Results: campaign.Dict{"found": json.RawMessage(`true`)},
 	}
 	for range 2 {
-		out, err := s.TakeTurn(ctx, turn)
+		out, _, err := s.TakeTurn(ctx, turn)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"content":"Good morning"}`, string(out))
 		turn.Output, turn.State = json.RawMessage(`{"content":"Something else"}`), "elsewhere" // the first one stays
@@ -36,16 +36,16 @@ func testTurns(t *testing.T, s *store.Store) {
 	require.Equal(t, "asked", got.State)
 	require.Equal(t, campaign.Dict{"kept": json.RawMessage("1"), "found": json.RawMessage(`true`)}, got.Results)
 
-	out, err := s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "m2", Output: json.RawMessage(`{}`), SessionID: one.ID, HandOff: true})
+	out, _, err := s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "m2", Output: json.RawMessage(`{}`), SessionID: one.ID, HandOff: true})
 	require.NoError(t, err)
 	require.JSONEq(t, `{}`, string(out))
-	_, err = s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "m3", Output: json.RawMessage(`{}`), SessionID: one.ID})
+	_, _, err = s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "m3", Output: json.RawMessage(`{}`), SessionID: one.ID})
 	require.ErrorIs(t, err, store.ErrConflict, "a person has it")
 	_, ok, err = s.TurnTaken(ctx, one.ContactID, "m3")
 	require.NoError(t, err)
 	require.False(t, ok, "what was refused is not kept")
 
-	_, err = s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "greeting", Output: json.RawMessage(`{"a":1}`)})
+	_, _, err = s.TakeTurn(ctx, store.TurnWrite{ContactID: one.ContactID, Key: "greeting", Output: json.RawMessage(`{"a":1}`)})
 	require.NoError(t, err, "before there is a session")
 }
 
