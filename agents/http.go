@@ -70,7 +70,7 @@ func Unreached(ctx context.Context, who string, err error) error {
 // succeed later.
 func Again(status int) bool {
 	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests: // 409: it is at this turn already
 		return true
 	default:
 		return status >= 500

@@ -143,7 +143,7 @@ func (c *conversation) refused(resp *http.Response) error {
 		return errFiltered
 	case status < 500 && p.says("context_length", "context length", "context size", "context window", "exceed_context"):
 		return errTooLong
-	case agents.Again(status) || status == http.StatusConflict:
+	case agents.Again(status):
 		return &agents.Failure{RetryAfter: agents.RetryAfter(resp.Header, time.Now()), Err: fmt.Errorf("%s answers %s", c.who(), name)}
 	case status >= 300 && status < 400:
 		return broken("%s answers %s, and redirects are not followed: set base_url to where it leads", c.who(), name)

@@ -162,6 +162,7 @@ func TestResponses(t *testing.T) {
 		{name: "404", fault: webhooktest.Fault{Status: 404}, want: never, text: "404 Not Found"},
 		{name: "410", fault: webhooktest.Fault{Status: 410}, want: never, text: "410 Gone"},
 		{name: "408", fault: webhooktest.Fault{Status: 408}, want: again, text: "408"},
+		{name: "409, at it already", fault: webhooktest.Fault{Status: 409}, want: again, text: "409"},
 		{name: "425", fault: webhooktest.Fault{Status: 425}, want: again, text: "425"},
 		{name: "429 says when", fault: webhooktest.Fault{Status: 429, Header: map[string]string{"Retry-After": "7"}}, want: again, text: "429", after: 7 * time.Second},
 		{name: "503 asks for a day", fault: webhooktest.Fault{Status: 503, Header: map[string]string{"Retry-After": "86400"}}, want: again, text: "503", after: time.Hour},

@@ -125,20 +125,23 @@ const (
 // has had a minute to list it and everything since was read.
 func (s *sender) Find(ctx context.Context, m channels.Outbound) (channels.Receipt, bool, error) {
 	q := url.Values{
-		"phonenumber": {m.To}, "direction": {"outgoing"}, "limit": {"100"},
+		"phonenumber": {number(m.To)}, "direction": {"outgoing"}, "limit": {"100"},
 		"startAt": {m.At.Add(-lookBack).UTC().Format(time.RFC3339)},
 	}
 	for range lookPages {
 		var page struct {
-			Results []sent `json:"results"`
-			Next    string `json:"nextPageToken"`
+			Results *[]sent `json:"results"`
+			Next    string  `json:"nextPageToken"`
 		}
 		if failure := s.call(ctx, http.MethodGet, "/messages?"+q.Encode(), nil, http.StatusOK, &page); failure != nil {
 			return channels.Receipt{}, false, failure
 		}
-		for i := range page.Results {
-			if page.Results[i].Reference == m.CorrelationKey {
-				return page.Results[i].receipt(s.now()), true, nil
+		if page.Results == nil { // no list is no proof that the message is not in it
+			return channels.Receipt{}, false, channels.Fail(channels.Retryable, "200", "the answer lists no messages, so it may not be Bird that answered")
+		}
+		for _, v := range *page.Results {
+			if v.Reference == m.CorrelationKey {
+				return v.receipt(s.now()), true, nil
 			}
 		}
 		if page.Next == "" {

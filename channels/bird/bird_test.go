@@ -88,6 +88,17 @@ func TestALookUpIsSureOrSaysThatItIsNot(t *testing.T) {
 	fake.Fail(channeltest.Fault{Status: 503})
 	_, _, err = f.Find(t.Context(), m)
 	require.Error(t, err)
+	fake.Fail(channeltest.Fault{Status: 200, Body: `{}`})
+	_, _, err = f.Find(t.Context(), m)
+	require.Equal(t, channels.Retryable, channels.Classify(err).Class, "no list is no proof")
+
+	m.To = "+1 (415) 555-0100" // Bird keeps the number as it was sent
+	receipt, err := open(t, integration(fake)).Send(t.Context(), m)
+	require.NoError(t, err)
+	again, found, err := f.Find(t.Context(), m)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, receipt.ProviderMessageID, again.ProviderMessageID)
 }
 
 func TestAnswersHaveTheClassesOfBirdsReference(t *testing.T) {
@@ -184,17 +195,35 @@ func TestEventsAreReported(t *testing.T) {
 		{"read", nil, campaign.ReportRead, ""},
 		{"skipped", nil, campaign.ReportFailed, ""},
 		{"delivery_failed", map[string]any{"code": 15005, "description": "unknown subscriber"}, campaign.ReportBounced, "bounced"},
-		{"rejected", map[string]any{"code": 14001, "source": map[string]any{"code": "131050", "name": "meta"}}, campaign.ReportOptOut, "opt_out"},
+		{"rejected", map[string]any{"code": 14001, "source": map[string]any{"code": "131050", "name": "meta"}}, campaign.ReportFailed, ""},
+		{"sending_failed", map[string]any{"code": "15005", "source": map[string]any{"code": 1, "name": "meta"}}, campaign.ReportBounced, "bounced"},
 		{"sending_failed", map[string]any{"code": 12001}, campaign.ReportFailed, ""},
 	} {
 		reports, err := receive(t, now, "", birdtest.Status(m, tc.status, now, tc.failure))
 		require.NoError(t, err)
-		require.Len(t, reports, 1)
 		r := reports[0]
 		require.Equal(t, [2]string{tc.want, tc.suppress}, [2]string{r.Status, r.Suppress}, tc.status)
 		require.Equal(t, [3]string{"ct_1-1", "b1", "+14155550100"}, [3]string{r.CorrelationKey, r.ProviderMessageID, r.Address})
 	}
-	reports, err := receive(t, now, "", birdtest.Text("m1", "+14155550100", " I will pay ", now))
+	reports, err := receive(t, now, "", birdtest.Status(m, "rejected", now, map[string]any{"code": 14001, "source": map[string]any{"code": "131050"}}))
+	require.NoError(t, err)
+	require.Len(t, reports, 2, "it failed, and the person is to be left alone")
+	require.Equal(t, [3]string{campaign.ReportOptOut, "opt_out", "ct_1-1"}, [3]string{reports[1].Status, reports[1].Suppress, reports[1].CorrelationKey})
+	reports, err = receive(t, now, "", birdtest.Event("whatsapp.outbound", map[string]any{"id": "b1", "status": "delivered", "lastStatusAt": ""}))
+	require.NoError(t, err)
+	require.Equal(t, campaign.ReportDelivered, reports[0].Status, "a time that cannot be read loses no status")
+	hidden := map[string]any{"id": "m2", "body": map[string]any{"type": "text", "text": map[string]any{"text": "hi"}}, "sender": map[string]any{"contact": map[string]any{
+		"identifierKey": "whatsappbsuid", "identifierValue": "US.1349", "identifiers": []any{map[string]any{"identifierKey": "phonenumber", "identifierValue": "+14155550100"}},
+	}}}
+	reports, err = receive(t, now, "", birdtest.Event("whatsapp.inbound", hidden))
+	require.NoError(t, err)
+	require.Equal(t, "+14155550100", reports[0].Address)
+	hidden["body"] = map[string]any{"type": "contacts", "contacts": []any{}}
+	reports, err = receive(t, now, "", birdtest.Event("whatsapp.inbound", hidden))
+	require.NoError(t, err)
+	require.Equal(t, channels.ReportMessage, reports[0].Kind)
+	require.Equal(t, "[contacts message]", reports[0].Inbound.Content)
+	reports, err = receive(t, now, "", birdtest.Text("m1", "+14155550100", " I will pay ", now))
 	require.NoError(t, err)
 	require.Equal(t, channels.ReportMessage, reports[0].Kind)
 	require.Equal(t, [2]string{"I will pay", "Ada"}, [2]string{reports[0].Inbound.Content, reports[0].Inbound.Name})

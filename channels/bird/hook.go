@@ -65,7 +65,7 @@ func (h *hook) Receive(_ context.Context, r *channels.HookRequest) ([]channels.R
 	if e.Payload.ChannelID != "" && e.Payload.ChannelID != h.channel {
 		return nil, none, nil // of another channel of the workspace
 	}
-	return []channels.Report{e.report(r.Body)}, none, nil
+	return e.reports(r.Body), none, nil
 }
 
 // verify checks HMAC-SHA256 over the timestamp, the address and the body's hash.
@@ -84,20 +84,20 @@ func verify(key, stamp, address, signature string, body []byte) bool {
 type event struct {
 	Event   string `json:"event"` // whatsapp.inbound, whatsapp.outbound, whatsapp.interaction
 	Payload struct {
-		ID           string    `json:"id"`
-		MessageID    string    `json:"messageId"` // of an interaction
-		ChannelID    string    `json:"channelId"`
-		Reference    string    `json:"reference"`
-		Status       string    `json:"status"`
-		Type         string    `json:"type"` // of an interaction
-		Reason       string    `json:"reason"`
-		LastStatusAt time.Time `json:"lastStatusAt"`
-		CreatedAt    time.Time `json:"createdAt"`
+		ID           string `json:"id"`
+		MessageID    string `json:"messageId"` // of an interaction
+		ChannelID    string `json:"channelId"`
+		Reference    string `json:"reference"`
+		Status       string `json:"status"`
+		Type         string `json:"type"` // of an interaction
+		Reason       string `json:"reason"`
+		LastStatusAt moment `json:"lastStatusAt"`
+		CreatedAt    moment `json:"createdAt"`
 		Failure      struct {
-			Code        int    `json:"code"`
+			Code        code   `json:"code"`
 			Description string `json:"description"`
 			Source      struct {
-				Code string `json:"code"`
+				Code code   `json:"code"` // of the platform behind Bird: Meta's
 				Name string `json:"name"`
 			} `json:"source"`
 		} `json:"failure"`
@@ -115,10 +115,61 @@ type event struct {
 }
 
 type person struct {
-	Value       string `json:"identifierValue"`
+	identifier
+	Others      []identifier `json:"identifiers"`
 	Annotations struct {
 		Name string `json:"name"`
 	} `json:"annotations"`
+}
+
+type identifier struct {
+	Key   string `json:"identifierKey"`
+	Value string `json:"identifierValue"`
+}
+
+// address is the person's number if Bird knows it, else the id that WhatsApp gives
+// who hides theirs.
+func (p *person) address() string {
+	for _, i := range append([]identifier{p.identifier}, p.Others...) {
+		if i.Key == "phonenumber" && i.Value != "" {
+			return i.Value
+		}
+	}
+	return p.Value
+}
+
+// code is one that is written as a number or as a text.
+type code string
+
+// UnmarshalJSON takes a number, a text, or nothing.
+func (c *code) UnmarshalJSON(b []byte) error {
+	if text := strings.Trim(string(b), `"`); text != "null" {
+		*c = code(text)
+	}
+	return nil
+}
+
+// moment is a time, zero if it cannot be read: what happened counts for more.
+type moment struct{ time.Time }
+
+// UnmarshalJSON takes a time or nothing.
+func (m *moment) UnmarshalJSON(b []byte) error {
+	if t, err := time.Parse(`"`+time.RFC3339Nano+`"`, string(b)); err == nil {
+		m.Time = t
+	}
+	return nil
+}
+
+// reports says what an event tells: one thing, or two where the person has
+// stopped the messages, one of which did not arrive for it.
+func (e *event) reports(raw []byte) []channels.Report {
+	r := e.report(raw)
+	if r.Status != campaign.ReportFailed || e.Payload.Failure.Source.Code != stopped {
+		return []channels.Report{r}
+	}
+	left := r
+	left.Key, left.Status, left.Suppress = r.Key+"|opt_out", campaign.ReportOptOut, "opt_out"
+	return []channels.Report{r, left}
 }
 
 func (e *event) report(raw []byte) channels.Report {
@@ -126,7 +177,7 @@ func (e *event) report(raw []byte) channels.Report {
 	r := channels.Report{Channel: campaign.WhatsAppBird, Raw: raw}
 	switch {
 	case e.Event == "whatsapp.inbound" && p.ID != "":
-		r.Key, r.Kind, r.At, r.Address = p.ID, channels.ReportMessage, p.CreatedAt, p.Sender.Contact.Value
+		r.Key, r.Kind, r.At, r.Address = p.ID, channels.ReportMessage, p.CreatedAt.Time, p.Sender.Contact.address()
 		r.Inbound = &channels.Inbound{Name: p.Sender.Contact.Annotations.Name}
 		r.Inbound.Content, r.Inbound.Files = p.Body.words()
 		if p.ReplyTo.ID != "" {
@@ -136,14 +187,14 @@ func (e *event) report(raw []byte) channels.Report {
 			r.Kind, r.Inbound = channels.ReportUnread, nil
 		}
 	case e.Event == "whatsapp.outbound" && p.ID != "":
-		r.Key, r.At = p.ID+"|"+p.Status+"|"+p.LastStatusAt.UTC().Format(time.RFC3339Nano), p.LastStatusAt
+		r.Key, r.At = p.ID+"|"+p.Status+"|"+p.LastStatusAt.UTC().Format(time.RFC3339Nano), p.LastStatusAt.Time
 		r.Kind, r.ProviderMessageID, r.CorrelationKey = channels.ReportStatus, p.ID, p.Reference
 		if len(p.Receiver.Contacts) > 0 {
-			r.Address = p.Receiver.Contacts[0].Value
+			r.Address = p.Receiver.Contacts[0].address()
 		}
 		e.status(&r)
 	case e.Event == "whatsapp.interaction" && p.MessageID != "":
-		r.Key, r.At = p.MessageID+"|"+p.Type+"|"+p.ID, p.CreatedAt
+		r.Key, r.At = p.MessageID+"|"+p.Type+"|"+p.ID, p.CreatedAt.Time
 		r.Kind, r.ProviderMessageID, r.Status = channels.ReportStatus, p.MessageID, channels.StatusNoted
 		if p.Type == "read" || p.Type == "seen" {
 			r.Status = campaign.ReportRead
@@ -155,8 +206,14 @@ func (e *event) report(raw []byte) channels.Report {
 	return r
 }
 
-// status says what a status of Bird's means. Failures of the customer's side
-// (14xxx) and unknown subscribers (15005) say something about the address.
+// Codes of failures: Bird's own of an unknown subscriber, and two of Meta's.
+const (
+	unknownSubscriber code = "15005"
+	undeliverable     code = "131026"
+	stopped           code = "131050" // the person has stopped marketing messages
+)
+
+// status says what a status of Bird's means.
 func (e *event) status(r *channels.Report) {
 	p := &e.Payload
 	r.Status = channels.StatusNoted
@@ -171,11 +228,9 @@ func (e *event) status(r *channels.Report) {
 		r.Status, r.Reason = campaign.ReportFailed, "skipped by Bird: "+orElse(p.Reason, p.Failure.Description)
 	case "sending_failed", "delivery_failed", "rejected":
 		r.Status = campaign.ReportFailed
-		r.Reason = strings.TrimSpace(fmt.Sprintf("%d %s %s", p.Failure.Code, orElse(p.Failure.Description, p.Reason), p.Failure.Source.Code))
-		switch {
-		case p.Failure.Source.Code == "131050":
-			r.Status, r.Suppress = campaign.ReportOptOut, "opt_out"
-		case p.Failure.Code == 15005, p.Failure.Source.Code == "131026":
+		because := &p.Failure
+		r.Reason = strings.Join(strings.Fields(strings.Join([]string{string(because.Code), orElse(because.Description, p.Reason), string(because.Source.Code)}, " ")), " ")
+		if because.Code == unknownSubscriber || because.Source.Code == undeliverable {
 			r.Status, r.Suppress = campaign.ReportBounced, "bounced"
 		}
 	}
@@ -229,6 +284,9 @@ func (s *said) words() (string, []channels.File) {
 		if len(lines) == 0 {
 			lines = append(lines, "["+orElse(f.Name, s.Type)+"]")
 		}
+	}
+	if len(lines) == 0 && s.Type != "" && s.Type != "text" { // a card, an order: somebody wrote
+		lines = append(lines, "["+s.Type+" message]")
 	}
 	return strings.Join(lines, "\n"), files
 }

@@ -10,20 +10,35 @@ import (
 
 // problem is an error of the Graph API, and of a failed status.
 type problem struct {
-	Code    int    `json:"code"`
-	Title   string `json:"title"`
-	Message string `json:"message"`
-	Data    struct {
+	Code    int     `json:"code"`
+	Subcode int     `json:"error_subcode"`
+	Title   string  `json:"title"`
+	Message string  `json:"message"`
+	Data    details `json:"error_data"`
+}
+
+// details is the text in error_data, which the Graph API also fills otherwise.
+type details string
+
+// UnmarshalJSON takes the text or nothing.
+func (d *details) UnmarshalJSON(b []byte) error {
+	var data struct {
 		Details string `json:"details"`
-	} `json:"error_data"`
+	}
+	if json.Unmarshal(b, &data) == nil {
+		*d = details(data.Details)
+	}
+	return nil
 }
 
 func (p *problem) text() string {
-	if p.Data.Details != "" {
-		return p.Data.Details
-	}
-	return orElse(p.Message, p.Title)
+	return orElse(string(p.Data), orElse(p.Message, p.Title))
 }
+
+// missing reports that nothing is there by the number's id, or that the token may
+// not see it: "Object with ID … does not exist, cannot be loaded due to missing
+// permissions". Every message would meet that.
+func (p *problem) missing() bool { return p.Code == 100 && p.Subcode == 33 }
 
 // classify says how an answer other than an acceptance ends the send.
 func (s *sender) classify(resp *http.Response, raw []byte) *channels.Failure {
@@ -35,6 +50,9 @@ func (s *sender) classify(resp *http.Response, raw []byte) *channels.Failure {
 	f := channels.Fail(statusClass(status, theirs), strconv.Itoa(status), "Meta answers %d without an error of its own", status)
 	if theirs {
 		f = channels.Fail(class(status, body.Error.Code), strconv.Itoa(body.Error.Code), "Meta: %s", s.redact(body.Error.text()))
+		if body.Error.missing() && status >= 400 {
+			f.Class = channels.Config
+		}
 	}
 	if f.Retry() {
 		f.RetryAfter = channels.RetryAfter(resp.Header, s.now())
@@ -44,7 +62,10 @@ func (s *sender) classify(resp *http.Response, raw []byte) *channels.Failure {
 
 // class is that of an error code, decided by the list at
 // https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes;
-// an unknown code is taken by its HTTP status.
+// an unknown code is taken by its HTTP status. 131048 says that people have
+// blocked the number too often: it lasts for hours, and every further message
+// makes it worse, so a person looks at the number before it goes on. 131030, of a
+// number for tests, says nothing against the address.
 func class(status, code int) channels.Class {
 	switch {
 	case status < 300: // a status that is no error must not be read as one
@@ -53,25 +74,27 @@ func class(status, code int) channels.Class {
 		return channels.Config
 	case status == http.StatusTooManyRequests:
 		return channels.Throttled
+	case code == 0 && status >= 500: // no code at all
+		return statusClass(status, true)
 	case code >= 200 && code <= 299, code >= 133000 && code < 134000 && code != 133016:
 		return channels.Config
 	}
 	switch code {
-	case 4, 80007, 130429, 131048, 131056, 133016:
+	case 4, 80007, 130429, 131056, 133016:
 		return channels.Throttled
 	case 1, 2, 131000, 131016, 131053, 131057:
 		return channels.Retryable
-	case 3, 10, 190, 368, 131005, 131031, 131042, 131045:
+	case 0, 3, 10, 33, 190, 368, 131005, 131031, 131037, 131042, 131045, 131048:
 		return channels.Config
 	case 132000, 132001, 132005, 132007, 132012, 132015, 132016:
 		return channels.Template
-	case 131047, 131049, 130472:
+	case 130472, 130497, 131030, 131047, 131049:
 		return channels.Policy
 	case 131050:
 		return channels.OptOut
-	case 131021, 131026, 131030:
+	case 131021, 131026:
 		return channels.Recipient
-	case 33, 100, 131008, 131009, 131051, 131052:
+	case 100, 131008, 131009, 131051, 131052:
 		return channels.Invalid
 	}
 	return statusClass(status, true)

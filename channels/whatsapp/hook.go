@@ -97,8 +97,9 @@ type value struct {
 			Name string `json:"name"`
 		} `json:"profile"`
 	} `json:"contacts"`
-	Messages []json.RawMessage `json:"messages"`
-	Statuses []json.RawMessage `json:"statuses"`
+	Messages    []json.RawMessage `json:"messages"`
+	Statuses    []json.RawMessage `json:"statuses"`
+	Preferences []json.RawMessage `json:"user_preferences"`
 }
 
 // parse reads a batch. What is of another number is not ours; what cannot be read
@@ -112,7 +113,7 @@ func (h *hook) parse(body []byte) ([]channels.Report, error) {
 	for _, entry := range p.Entry {
 		for _, change := range entry.Changes {
 			var v value
-			if change.Field != "messages" {
+			if change.Field != "messages" && change.Field != "user_preferences" {
 				reports = append(reports, unread(change.Value)) // kept: a template's or an account's news
 				continue
 			}
@@ -124,7 +125,10 @@ func (h *hook) parse(body []byte) ([]channels.Report, error) {
 				continue
 			}
 			for _, raw := range v.Statuses {
-				reports = append(reports, status(raw))
+				reports = append(reports, status(raw)...)
+			}
+			for _, raw := range v.Preferences {
+				reports = append(reports, preference(raw))
 			}
 			for _, raw := range v.Messages {
 				if r, ok := inbound(raw, &v); ok {
@@ -142,8 +146,8 @@ func unread(raw []byte) channels.Report {
 }
 
 // moment reads Meta's time: seconds since 1970 as text, now and then milliseconds.
-func moment(text string) time.Time {
-	n, err := strconv.ParseInt(text, 10, 64)
+func moment(text stamp) time.Time {
+	n, err := strconv.ParseInt(string(text), 10, 64)
 	switch {
 	case err != nil || n <= 0:
 		return time.Time{}
@@ -154,21 +158,32 @@ func moment(text string) time.Time {
 	}
 }
 
-// status says what became of a message of ours.
-func status(raw []byte) channels.Report {
+// stamp is a time of Meta's: a text in most places, a number in some.
+type stamp string
+
+// UnmarshalJSON takes a text, a number, or nothing.
+func (t *stamp) UnmarshalJSON(b []byte) error {
+	*t = stamp(strings.Trim(string(b), `"`))
+	return nil
+}
+
+// status says what became of a message of ours. One that did not arrive because
+// the person has stopped such messages is two things: it failed, and they are to
+// be left alone.
+func status(raw []byte) []channels.Report {
 	var s struct {
 		ID          string    `json:"id"`
 		Status      string    `json:"status"`
-		Timestamp   string    `json:"timestamp"`
+		Timestamp   stamp     `json:"timestamp"`
 		RecipientID string    `json:"recipient_id"`
 		Correlation string    `json:"biz_opaque_callback_data"`
 		Errors      []problem `json:"errors"`
 	}
 	if json.Unmarshal(raw, &s) != nil || s.ID == "" || s.Status == "" {
-		return unread(raw)
+		return []channels.Report{unread(raw)}
 	}
 	r := channels.Report{
-		Key: s.ID + "|" + s.Status + "|" + s.Timestamp, Kind: channels.ReportStatus, At: moment(s.Timestamp), Channel: campaign.WhatsAppMeta,
+		Key: s.ID + "|" + s.Status + "|" + string(s.Timestamp), Kind: channels.ReportStatus, At: moment(s.Timestamp), Channel: campaign.WhatsAppMeta,
 		CorrelationKey: s.Correlation, ProviderMessageID: s.ID, Address: phone(s.RecipientID), Raw: raw, Status: channels.StatusNoted,
 	}
 	switch s.Status {
@@ -185,11 +200,43 @@ func status(raw []byte) channels.Report {
 			r.Reason = strconv.Itoa(e.Code) + " " + e.text()
 			switch class(http.StatusBadRequest, e.Code) { //nolint:exhaustive // the others say nothing about the address
 			case channels.OptOut:
-				r.Status, r.Suppress = campaign.ReportOptOut, "opt_out"
+				return []channels.Report{r, stopped(r)}
 			case channels.Recipient:
 				r.Status, r.Suppress = campaign.ReportBounced, "bounced"
 			}
 		}
+	}
+	return []channels.Report{r}
+}
+
+// stopped is the second thing that a failed message tells.
+func stopped(r channels.Report) channels.Report {
+	r.Key, r.Status, r.Suppress = r.Key+"|opt_out", campaign.ReportOptOut, "opt_out"
+	return r
+}
+
+// preference reads that a person stops marketing messages, by a button of
+// WhatsApp's own. That they take them again is only noted: whoever suppressed an
+// address lifts that. See
+// https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences
+func preference(raw []byte) channels.Report {
+	var p struct {
+		WaID      string `json:"wa_id"`
+		UserID    string `json:"user_id"`
+		Category  string `json:"category"`
+		Value     string `json:"value"`
+		Detail    string `json:"detail"`
+		Timestamp stamp  `json:"timestamp"`
+	}
+	if json.Unmarshal(raw, &p) != nil || orElse(p.WaID, p.UserID) == "" {
+		return unread(raw)
+	}
+	r := channels.Report{
+		Key: "preference|" + orElse(p.WaID, p.UserID) + "|" + p.Category + "|" + p.Value + "|" + string(p.Timestamp), Kind: channels.ReportStatus,
+		At: moment(p.Timestamp), Channel: campaign.WhatsAppMeta, Address: phone(orElse(p.WaID, p.UserID)), Raw: raw, Status: channels.StatusNoted, Reason: p.Detail,
+	}
+	if p.Value == "stop" {
+		r.Status, r.Suppress = campaign.ReportOptOut, "opt_out"
 	}
 	return r
 }

@@ -14,7 +14,7 @@ type message struct {
 	From      string `json:"from"`
 	FromUser  string `json:"from_user_id"`
 	GroupID   string `json:"group_id"`
-	Timestamp string `json:"timestamp"`
+	Timestamp stamp  `json:"timestamp"`
 	Type      string `json:"type"`
 	Context   struct {
 		ID string `json:"id"`
@@ -47,6 +47,14 @@ type message struct {
 	Reaction struct {
 		Emoji string `json:"emoji"`
 	} `json:"reaction"`
+	Contacts []struct {
+		Name struct {
+			Formatted string `json:"formatted_name"`
+		} `json:"name"`
+		Phones []struct {
+			Phone string `json:"phone"`
+		} `json:"phones"`
+	} `json:"contacts"`
 	Image    *file `json:"image"`
 	Audio    *file `json:"audio"`
 	Video    *file `json:"video"`
@@ -63,7 +71,7 @@ type file struct {
 }
 
 // said is what the contact says, in words an agent understands, and the media
-// that come with it, as references.
+// that come with it, as references. What has no words is named: somebody wrote.
 func (m *message) said() (string, []channels.File) {
 	var files []channels.File
 	var words []string
@@ -93,6 +101,17 @@ func (m *message) said() (string, []channels.File) {
 				add("[" + orElse(f.Filename, named.what) + "]")
 			}
 		}
+	}
+	for i := range m.Contacts {
+		c := &m.Contacts[i]
+		parts := []string{"contact:", c.Name.Formatted}
+		for _, p := range c.Phones {
+			parts = append(parts, p.Phone)
+		}
+		add("[" + strings.Join(strings.Fields(strings.Join(parts, " ")), " ") + "]")
+	}
+	if len(words) == 0 && (m.Type == "order" || m.Type == "unsupported") { // a cart; a poll, a picture to be seen once
+		add("[" + m.Type + " message]")
 	}
 	return strings.Join(words, "\n"), files
 }

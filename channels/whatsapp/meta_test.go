@@ -104,9 +104,9 @@ func TestCodesHaveTheClassesOfMetasReference(t *testing.T) {
 	fake := metatest.New(t, token)
 	s := open(t, integration(fake))
 	for class, codes := range map[channels.Class][]int{
-		channels.Throttled: {4, 80007, 130429, 131048, 131056, 133016}, channels.Retryable: {1, 2, 131000, 131016, 131053, 131057},
-		channels.Config: {3, 10, 190, 200, 299, 368, 131005, 131031, 131042, 131045, 133010}, channels.Template: {132000, 132001, 132005, 132007, 132012, 132015, 132016},
-		channels.Policy: {131047, 131049, 130472}, channels.OptOut: {131050}, channels.Recipient: {131021, 131026, 131030}, channels.Invalid: {33, 100, 131008, 131009, 131051, 131052, 999999},
+		channels.Throttled: {4, 80007, 130429, 131056, 133016}, channels.Retryable: {1, 2, 131000, 131016, 131053, 131057},
+		channels.Config: {0, 3, 10, 33, 190, 200, 299, 368, 131005, 131031, 131037, 131042, 131045, 131048, 133010}, channels.Template: {132000, 132001, 132005, 132007, 132012, 132015, 132016},
+		channels.Policy: {131047, 131049, 130472, 130497, 131030}, channels.OptOut: {131050}, channels.Recipient: {131021, 131026}, channels.Invalid: {100, 131008, 131009, 131051, 131052, 999999},
 	} {
 		for _, code := range codes {
 			fake.Fail(channeltest.Fault{Status: 400, Body: fmt.Sprintf(`{"error":{"message":"(#%d)","code":%d,"error_data":{"details":"why"}}}`, code, code)})
@@ -117,6 +117,24 @@ func TestCodesHaveTheClassesOfMetasReference(t *testing.T) {
 			require.ErrorContains(t, err, "why")
 		}
 	}
+}
+
+func TestANumberThatIsNotThereIsTheIntegrationsFault(t *testing.T) {
+	t.Parallel()
+	fake := metatest.New(t, token)
+	s := open(t, integration(fake))
+	for body, want := range map[string]channels.Class{
+		`{"error":{"message":"Object with ID '1' does not exist","type":"GraphMethodException","code":100,"error_subcode":33}}`: channels.Config,
+		`{"error":{"message":"(#100) Invalid parameter","code":100,"error_data":"blame"}}`:                                      channels.Invalid,
+		`{"error":{"message":"an error without a code"}}`:                                                                       channels.Config,
+	} {
+		fake.Fail(channeltest.Fault{Status: 400, Body: body})
+		_, err := s.Send(t.Context(), channeltest.Outbound(campaign.WhatsAppMeta, 1))
+		require.Equal(t, want, channels.Classify(err).Class, body)
+	}
+	fake.Fail(channeltest.Fault{Status: 500, Body: `{"error":{"message":"an error without a code"}}`})
+	_, err := s.Send(t.Context(), channeltest.Outbound(campaign.WhatsAppMeta, 2))
+	require.Equal(t, channels.Retryable, channels.Classify(err).Class)
 }
 
 func TestATemplateIsCheckedAgainstTheAccounts(t *testing.T) {
@@ -147,6 +165,27 @@ func TestATemplateIsCheckedAgainstTheAccounts(t *testing.T) {
 		require.ErrorContains(t, err, tc.want, tc.name)
 		require.Equal(t, channels.Template, channels.Classify(err).Class)
 	}
+}
+
+func TestATemplatesHeaderAndButtonsAreChecked(t *testing.T) {
+	t.Parallel()
+	fake := metatest.New(t, token)
+	s := open(t, integration(fake)).(channels.TemplateChecker)
+	check := func(variables ...string) error {
+		// Two pages: of the first, nothing has the name itself.
+		fake.Fail(channeltest.Fault{Status: 200, Body: `{"data":[{"name":"debt_old","language":"en_US","status":"PAUSED"}],"paging":{"cursors":{"after":"QVFI"},"next":"https://graph.facebook.com/x"}}`})
+		fake.Fail(channeltest.Fault{Status: 200, Body: `{"data":[{"name":"debt","language":"en_US","status":"APPROVED","components":[
+			{"type":"HEADER","format":"IMAGE"},{"type":"BODY","text":"Dear {{1}}"},{"type":"FOOTER","text":"Bye"},
+			{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"Yes"},{"type":"URL","text":"Pay","url":"https://pay.example/{{1}}"}]}]}],"paging":{"cursors":{"after":"QVFJ"}}}`})
+		d := campaign.Delivery{TemplateName: "debt", Variables: map[string]string{}}
+		for _, name := range variables {
+			d.Variables[name] = "x"
+		}
+		return s.CheckTemplate(t.Context(), d)
+	}
+	require.NoError(t, check("1", "header_image", "button_1"))
+	require.ErrorContains(t, check("1", "button_1"), "the stage lacks header_image")
+	require.ErrorContains(t, check("1", "header_image"), "the stage lacks button_1")
 }
 
 func hook(t *testing.T) channels.Hook {
@@ -211,13 +250,12 @@ func TestStatusesAreReported(t *testing.T) {
 		{"delivered", nil, campaign.ReportDelivered, ""},
 		{"read", nil, campaign.ReportRead, ""},
 		{"failed", failed(131026), campaign.ReportBounced, "bounced"},
-		{"failed", failed(131050), campaign.ReportOptOut, "opt_out"},
+		{"failed", failed(131050), campaign.ReportFailed, ""},
 		{"failed", failed(131049), campaign.ReportFailed, ""},
 		{"deleted", nil, channels.StatusNoted, ""},
 	} {
 		reports, err := post(t, metatest.Status(m, tc.status, now, tc.more))
 		require.NoError(t, err)
-		require.Len(t, reports, 1)
 		r := reports[0]
 		require.Equal(t, tc.want, r.Status, tc)
 		require.Equal(t, tc.suppress, r.Suppress, tc)
@@ -226,6 +264,36 @@ func TestStatusesAreReported(t *testing.T) {
 		require.Equal(t, "+14155550100", r.Address)
 		require.Equal(t, now, r.At)
 	}
+	reports, err := post(t, metatest.Status(m, "failed", now, failed(131050)))
+	require.NoError(t, err)
+	require.Len(t, reports, 2, "it failed, and the person is to be left alone")
+	require.Equal(t, [3]string{campaign.ReportOptOut, "opt_out", "ct_1-1"}, [3]string{reports[1].Status, reports[1].Suppress, reports[1].CorrelationKey})
+	require.NotEqual(t, reports[0].Key, reports[1].Key)
+	reports, err = post(t, metatest.Status(m, "read", now, map[string]any{"timestamp": now.Unix()}))
+	require.NoError(t, err)
+	require.Equal(t, [2]any{campaign.ReportRead, now}, [2]any{reports[0].Status, reports[0].At}, "a time may be a number")
+}
+
+// preference is Meta's own example of the field, of our number.
+const preference = `{"object":"whatsapp_business_account","entry":[{"id":"` + metatest.Account + `","changes":[{"field":"user_preferences","value":{
+	"messaging_product":"whatsapp","metadata":{"display_phone_number":"14155550100","phone_number_id":"` + metatest.Number + `"},
+	"contacts":[{"profile":{"name":"Ada"},"wa_id":"14155550111"}],
+	"user_preferences":[{"wa_id":"14155550111","detail":"User requested to stop marketing messages","category":"marketing_messages","value":"stop","timestamp":1731705721}]}}]}]}`
+
+func TestWhoStopsMarketingMessagesIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	reports, err := post(t, []byte(preference))
+	require.NoError(t, err)
+	require.Len(t, reports, 1)
+	r := reports[0]
+	require.Equal(t, [3]string{campaign.ReportOptOut, "opt_out", "+14155550111"}, [3]string{r.Status, r.Suppress, r.Address})
+	require.Equal(t, time.Unix(1731705721, 0).UTC(), r.At)
+	resumed, err := post(t, []byte(strings.ReplaceAll(preference, `"stop"`, `"resume"`)))
+	require.NoError(t, err)
+	require.Equal(t, [2]string{channels.StatusNoted, ""}, [2]string{resumed[0].Status, resumed[0].Suppress})
+	other, err := post(t, []byte(strings.ReplaceAll(preference, metatest.Number, "999")))
+	require.NoError(t, err)
+	require.Empty(t, other, "of another number")
 }
 
 func TestMessagesAreHeard(t *testing.T) {
@@ -249,6 +317,10 @@ func TestMessagesAreHeard(t *testing.T) {
 		{"an image", "my receipt", message("image", map[string]any{"image": map[string]any{"id": "m1", "mime_type": "image/jpeg", "caption": "my receipt"}}), 1},
 		{"a document", "[bill.pdf]", message("document", map[string]any{"document": map[string]any{"id": "m2", "filename": "bill.pdf"}}), 1},
 		{"a location", "Home Main St (1.5, 2)", message("location", map[string]any{"location": map[string]any{"latitude": 1.5, "longitude": 2, "name": "Home", "address": "Main St"}}), 0},
+		{"somebody's card", "[contact: Bob B. +1 415 555 0199]", message("contacts", map[string]any{"contacts": []any{map[string]any{
+			"name": map[string]any{"formatted_name": "Bob B."}, "phones": []any{map[string]any{"phone": "+1 415 555 0199"}},
+		}}}), 0},
+		{"what WhatsApp does not pass on", "[unsupported message]", message("unsupported", map[string]any{"errors": []any{map[string]any{"code": 131051}}}), 0},
 	} {
 		reports, err := post(t, tc.body)
 		require.NoError(t, err, tc.name)

@@ -20,28 +20,35 @@ type approved struct {
 	Language   string `json:"language"`
 	Status     string `json:"status"`
 	Components []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
+		Type    string `json:"type"`
+		Format  string `json:"format"` // of a header: TEXT, IMAGE, VIDEO, DOCUMENT
+		Text    string `json:"text"`
+		Buttons []struct {
+			Type string `json:"type"`
+			URL  string `json:"url"`
+		} `json:"buttons"`
 	} `json:"components"`
 }
 
+// templatePages bounds what is read of the templates of a name: of 100 each.
+const templatePages = 20
+
 // CheckTemplate implements [channels.TemplateChecker]: the account must have the
-// template, in the delivery's language, approved, with as many variables in its
-// body as the stage gives. Without waba_id nothing is asked.
+// template, in the delivery's language, approved, with the variables that the
+// stage gives to its body, its header and its buttons. Without waba_id nothing is
+// asked.
 func (s *sender) CheckTemplate(ctx context.Context, d campaign.Delivery) error {
 	if s.account == "" {
 		return nil
 	}
-	var answer struct {
-		Data []approved `json:"data"`
-	}
-	q := url.Values{"name": {d.TemplateName}, "fields": {"name,language,status,components"}, "limit": {"100"}}
-	if failure := s.call(ctx, http.MethodGet, url.PathEscape(s.account)+"/message_templates?"+q.Encode(), nil, &answer); failure != nil {
+	found, failure := s.templates(ctx, d.TemplateName)
+	if failure != nil {
 		return failure
 	}
 	code := orElse(d.Language, s.language)
 	var known []string
-	for _, t := range answer.Data {
+	for i := range found {
+		t := &found[i]
 		if t.Name != d.TemplateName { // Meta finds by a part of the name
 			continue
 		}
@@ -60,9 +67,54 @@ func (s *sender) CheckTemplate(ctx context.Context, d campaign.Delivery) error {
 	return channels.Fail(channels.Template, "no_template", "the account has no template %s", d.TemplateName)
 }
 
+// templates lists the account's templates with a name, and those it is a part of.
+func (s *sender) templates(ctx context.Context, name string) ([]approved, *channels.Failure) {
+	q := url.Values{"name": {name}, "fields": {"name,language,status,components"}, "limit": {"100"}}
+	var found []approved
+	for range templatePages {
+		var page struct {
+			Data   []approved `json:"data"`
+			Paging struct {
+				Cursors struct {
+					After string `json:"after"`
+				} `json:"cursors"`
+				Next string `json:"next"`
+			} `json:"paging"`
+		}
+		if failure := s.call(ctx, http.MethodGet, url.PathEscape(s.account)+"/message_templates?"+q.Encode(), nil, &page); failure != nil {
+			return nil, failure
+		}
+		found = append(found, page.Data...)
+		if page.Paging.Next == "" || page.Paging.Cursors.After == "" { // the last page has a cursor too
+			break
+		}
+		q.Set("after", page.Paging.Cursors.After)
+	}
+	return found, nil
+}
+
 var placeholder = regexp.MustCompile(`{{\s*([A-Za-z0-9_]+)\s*}}`)
 
-// fits compares the variables of the template's body with the stage's.
+// around names the variables that the template's header and buttons want.
+func (t *approved) around() []string {
+	var wants []string
+	for _, c := range t.Components {
+		switch {
+		case c.Type == "HEADER" && (c.Format == "IMAGE" || c.Format == "VIDEO" || c.Format == "DOCUMENT"):
+			wants = append(wants, "header_"+strings.ToLower(c.Format))
+		case c.Type == "HEADER" && placeholder.MatchString(c.Text):
+			wants = append(wants, "header")
+		}
+		for i, b := range c.Buttons {
+			if b.Type == "URL" && placeholder.MatchString(b.URL) {
+				wants = append(wants, "button_"+strconv.Itoa(i))
+			}
+		}
+	}
+	return wants
+}
+
+// fits compares the template's variables with the stage's.
 func (t *approved) fits(variables map[string]string) error {
 	var wants []string
 	for _, c := range t.Components {
@@ -76,7 +128,8 @@ func (t *approved) fits(variables map[string]string) error {
 		}
 	}
 	var missing, unknown []string
-	for _, name := range wants {
+	all := slices.Concat(wants, t.around())
+	for _, name := range all {
 		if _, ok := variables[name]; !ok {
 			missing = append(missing, name)
 		}
@@ -89,7 +142,7 @@ func (t *approved) fits(variables map[string]string) error {
 	slices.SortFunc(unknown, byNumber)
 	switch {
 	case len(missing) > 0:
-		return channels.Fail(channels.Template, "variables", "the template %s wants the variables %s; the stage lacks %s", t.Name, strings.Join(wants, ", "), strings.Join(missing, ", "))
+		return channels.Fail(channels.Template, "variables", "the template %s wants the variables %s; the stage lacks %s", t.Name, strings.Join(all, ", "), strings.Join(missing, ", "))
 	case len(unknown) > 0:
 		return channels.Fail(channels.Template, "variables", "the template %s has no variable %s", t.Name, strings.Join(unknown, ", "))
 	default:
