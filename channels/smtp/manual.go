@@ -13,10 +13,13 @@ var guide string
 func manual() channels.Manual {
 	return channels.Manual{
 		Guide:  guide,
-		Tested: "against a fake built from the RFCs, and against a real mail server, Debian's exim",
+		Tested: "against a fake built from the RFCs, and against real servers, Debian's exim and dovecot",
+		Polls:  "the mailbox over IMAP, if `imap_host` is set: as letters come where the server can tell of them (IDLE), else every 30 s",
 		Limits: []channels.Limit{
 			{What: "text of a message", Value: "10 MiB"},
 			{What: "time of one send", Value: "10 s, the connection included"},
+			{What: "a letter that comes in, with its files", Value: "30 MiB; of a larger one the beginning is read"},
+			{What: "text of such a letter", Value: "50,000 bytes are kept; the rest is left out, and it says so"},
 		},
 		Causes: []channels.Cause{
 			{Class: channels.Config, When: "the greeting, STARTTLS or the password is refused (5xx); the sender is refused; “relay” is denied"},

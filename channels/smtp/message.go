@@ -18,7 +18,7 @@ func (s *sender) compose(m channels.Outbound) (*mail.Msg, string, error) {
 	if len(m.Body) > maxBody {
 		return nil, "", channels.Fail(channels.Invalid, "too_long", "the message has %d bytes, the limit is %d", len(m.Body), maxBody)
 	}
-	e := channels.NewEmail(m, s.from, s.fromName, "")
+	e := channels.NewEmail(m, s.from, s.fromName, s.replyDomain)
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(&netmail.Address{Name: e.FromName, Address: e.From})
 	if err := msg.To(e.To); err != nil {
@@ -30,6 +30,11 @@ func (s *sender) compose(m channels.Outbound) (*mail.Msg, string, error) {
 	if e.References != "" {
 		msg.SetGenHeader(mail.HeaderInReplyTo, e.InReplyTo)
 		msg.SetGenHeader(mail.HeaderReferences, e.References)
+	}
+	if e.ReplyTo != "" {
+		if err := msg.ReplyToFormat(e.FromName, e.ReplyTo); err != nil {
+			return nil, "", channels.Fail(channels.Config, "reply_domain", "%q is not an e-mail address: mend the reply_domain", e.ReplyTo)
+		}
 	}
 	for _, h := range e.Headers {
 		msg.SetGenHeader(mail.Header(h[0]), h[1])

@@ -1,5 +1,6 @@
-// Package smtp sends e-mail through a mail server of the operator's. It imports
-// packages channels and campaign, and go-mail for composing and the protocol.
+// Package smtp sends e-mail through a mail server of the operator's, and reads the
+// mailbox that answers arrive in. It imports packages channels, mailin and
+// campaign, go-mail for composing and sending, and go-imap for the mailbox.
 package smtp
 
 import (
@@ -47,11 +48,18 @@ func (Provider) Describe() channels.Description {
 			{Name: "username", Label: "User name", Hint: "None: the server takes mail from this machine without."},
 			{Name: "from_email", Label: "Sender", Required: true, Kind: channels.KindEmail},
 			{Name: "from_name", Label: "Sender's name"},
-			{Name: "imap_host", Label: "IMAP server", Hint: "Of the mailbox that answers arrive in. Kept; this version does not read it.", Kind: channels.KindHost},
-			{Name: "imap_port", Label: "IMAP port", Hint: "Kept; this version does not read it.", Kind: channels.KindPort},
-			{Name: "imap_folder", Label: "IMAP folder", Hint: "Kept; this version does not read it."},
+			{Name: "reply_domain", Label: "Reply domain", Hint: "A domain all of whose mail arrives in the mailbox below; answers of conversations are addressed to it. Without it they go to the sender.", Kind: channels.KindDomain},
+			{Name: "imap_host", Label: "IMAP server", Hint: "Of the mailbox that answers arrive in. Without it they do not reach Carillon.", Kind: channels.KindHost},
+			{Name: "imap_port", Label: "IMAP port", Hint: "993 for tls, 143 for starttls, if not set.", Kind: channels.KindPort},
+			{Name: "imap_security", Label: "IMAP security", Hint: "tls if not set, starttls with port 143. A mailbox is not read in the clear.", Values: []string{SecurityStartTLS, SecurityTLS}},
+			{Name: "imap_username", Label: "IMAP user name", Hint: "The user name above if not set."},
+			{Name: "imap_folder", Label: "IMAP folder", Hint: "INBOX if not set."},
+			{Name: "imap_done_folder", Label: "Folder for what was read", Hint: "Where letters are moved once they are taken. Without it they stay, and are marked as read."},
 		},
-		Secrets: []channels.Field{{Name: "password", Label: "Password", Secret: true}},
+		Secrets: []channels.Field{
+			{Name: "password", Label: "Password", Secret: true},
+			{Name: "imap_password", Label: "IMAP password", Hint: "The password above if not set.", Secret: true},
+		},
 	}
 }
 
@@ -62,7 +70,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	}
 	s := &sender{
 		host: i.Settings["host"], security: i.Settings["security"], user: i.Settings["username"], from: i.Settings["from_email"], fromName: i.Settings["from_name"],
-		password: d.Secrets["password"].Reveal, dial: d.Dialer(), now: d.Clock, roots: p.Roots,
+		replyDomain: i.Settings["reply_domain"], password: d.Secrets["password"].Reveal, dial: d.Dialer(), now: d.Clock, roots: p.Roots,
 	}
 	s.redact = func(text string) string { return redact(text, s.user, d.Secrets) }
 	if s.user != "" && s.password() == "" {
@@ -86,13 +94,13 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 // connection of its own. The password is kept behind a function, so that no way
 // of printing the sender shows it.
 type sender struct {
-	host, security, user, from, fromName string
-	port                                 int
-	password                             func() string
-	redact                               func(string) string
-	dial                                 channels.DialFunc
-	now                                  func() time.Time
-	roots                                *x509.CertPool
+	host, security, user, from, fromName, replyDomain string
+	port                                              int
+	password                                          func() string
+	redact                                            func(string) string
+	dial                                              channels.DialFunc
+	now                                               func() time.Time
+	roots                                             *x509.CertPool
 }
 
 // Send implements [channels.Sender]. The message is composed before anything
