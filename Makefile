@@ -76,7 +76,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	.ci/fuzz $(FUZZTIME) $(PACKAGES)
 
 .PHONY: chaos
-chaos: temporal ## Kill worker, server and store at random ROUNDS (20) times; nothing lost, nothing sent twice
+chaos: temporal ## Kill worker, server, store, and worker in mid-send, ROUNDS (20) times; nothing lost, nothing sent twice
 	ROUNDS=$(ROUNDS) go test -tags chaos -run TestChaos -count=1 -timeout 60m ./e2e/...
 
 .PHONY: bench

@@ -34,7 +34,7 @@ func TestWhatBirdDoes(t *testing.T) {
 		s.opens("Bob")
 		before := s.story("Bob")
 		fake.Hooks.Twist(fault.Twist{Age: 25 * time.Hour})
-		fake.Say(s.numbers["Bob"], "yes")
+		fake.Say(s.person["Bob"], "yes")
 		fake.Hooks.Flush()
 		require.Len(t, fake.Hooks.Refused(), 1)
 		require.Equal(t, before, s.story("Bob"))
@@ -43,7 +43,7 @@ func TestWhatBirdDoes(t *testing.T) {
 	t.Run("an answer that WhatsApp refuses after the 24 hours says why", func(t *testing.T) {
 		s := s.at(t)
 		s.opens("Cid")
-		fake.Post(birdtest.Text("late", s.numbers["Cid"], "yes", time.Now())) // of which WhatsApp knows nothing
+		fake.Post(birdtest.Text("late", s.person["Cid"], "yes", time.Now())) // of which WhatsApp knows nothing
 		s.gets("Cid", 2, "On which day, Cid?")
 		s.untilTold("Cid", "failed")
 		require.Contains(t, s.story("Cid"), "failed: The answer was not delivered (15000 the channel refused the message 131047)")

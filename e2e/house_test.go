@@ -19,10 +19,11 @@ type house struct {
 	port, listen             string
 }
 
-func apart(t *testing.T, postgres bool) *house {
+func apart(t *testing.T, postgres bool, env ...string) *house {
 	t.Helper()
 	c := &house{dir: t.TempDir(), port: freePort(t), listen: "127.0.0.1:" + freePort(t)}
 	c.carillon = &carillon{t: t, env: []string{"CARILLON_LOG_LEVEL=error", "CARILLON_SANDBOX=best-effort", "CARILLON_SECRET_KEY=a text that is long enough"}}
+	c.env = append(c.env, env...)
 	if postgres {
 		c.db = pgtest.New(t)
 	} else {

@@ -20,11 +20,13 @@ import (
 // reached by their numbers.
 type line struct {
 	channel     string
-	prefix      string // of its people's numbers: a person who opted out of WhatsApp is known by theirs
-	integration doc    // the body that makes it
-	delivery    doc    // of a stage that opens a conversation
-	server      *fault.Server
+	address     func(i int) string // of the i-th person; one who opted out is known by it
+	column      string             // of the import, that holds it
+	integration doc                // the body that makes it
+	delivery    doc                // of a stage that opens a conversation
 	hooks       *fault.Hooks
+	always      func(*fault.Fault)
+	held        func() int
 	subscribe   func(address string) error
 	say         func(from, text string)
 	sent        func() []text
@@ -33,6 +35,9 @@ type line struct {
 	refused     func() []string
 	opening     func(name string) string // as sent tells it
 }
+
+// name is the provider's.
+func (l *line) name() string { return l.integration["provider"].(string) }
 
 // text is a message that a fake accepted.
 type text struct{ id, to, key, words string }
@@ -58,7 +63,7 @@ func metaLine(t *testing.T) (*line, *metatest.Server) {
 		return m
 	}
 	return &line{
-		channel: "whatsapp_meta", prefix: "555", server: fake.Server, hooks: fake.Hooks,
+		channel: "whatsapp_meta", column: "phone", address: number("555"), hooks: fake.Hooks, always: fake.Always, held: fake.Held,
 		integration: doc{
 			"provider": "meta", "secrets": doc{"access_token": metaToken, "app_secret": appSecret, "verify_token": "a word"},
 			"settings": doc{"phone_number_id": metatest.Number, "waba_id": metatest.Account, "base_url": fake.URL},
@@ -100,7 +105,7 @@ func birdLine(t *testing.T) (*line, *birdtest.Server) {
 		return m
 	}
 	return &line{
-		channel: "whatsapp_bird", prefix: "556", server: fake.Server, hooks: fake.Hooks,
+		channel: "whatsapp_bird", column: "phone", address: number("556"), hooks: fake.Hooks, always: fake.Always, held: fake.Held,
 		integration: doc{
 			"provider": "bird", "secrets": doc{"access_key": birdKey, "signing_key": signingKey},
 			"settings": doc{"workspace_id": birdtest.Workspace, "channel_id": birdtest.Channel, "base_url": fake.URL},
@@ -133,21 +138,39 @@ func birdLine(t *testing.T) (*line, *birdtest.Server) {
 	}, fake
 }
 
+// speaks lets a person of a line without webhooks say something: a system of
+// ours reports it.
+func (s *spoken) speaks(name, words string) {
+	s.t.Helper()
+	if s.say != nil {
+		s.say(s.person[name], words)
+		return
+	}
+	s.must(http.MethodPost, "/v1/sessions/"+s.sessionOf(name)+"/messages", doc{"content": words})
+}
+
+// number makes phone numbers of a line's own.
+func number(exchange string) func(int) string {
+	return func(i int) string { return fmt.Sprintf("+1415%s%04d", exchange, 100+i) }
+}
+
 // spoken is a running campaign whose contacts are written to over a line by an
 // agent by rules; they are named by their object ids.
 type spoken struct {
 	*scene
 	*line
-	numbers map[string]string
+	person map[string]string // their addresses
 }
 
 func (c *carillon) spoken(l *line, contacts ...string) *spoken {
 	c.t.Helper()
-	s := &spoken{scene: c.campaign(doc{"name": "Over " + l.channel}), line: l, numbers: map[string]string{}}
-	l.integration["name"] = "Line of " + l.channel
+	s := &spoken{scene: c.campaign(doc{"name": "Over " + l.name()}), line: l, person: map[string]string{}}
+	l.integration["name"] = "Line of " + l.name()
 	s.integrationID = s.post("/v1/integrations", l.integration)["id"].(string)
-	require.NoError(c.t, l.subscribe(s.hook()))
-	agent := rules("Rules of " + l.channel)
+	if l.subscribe != nil {
+		require.NoError(c.t, l.subscribe(s.hook()))
+	}
+	agent := rules("Rules of " + l.name())
 	agent["integrations"] = doc{l.channel: s.integrationID}
 	s.agentID = s.post("/v1/agents", agent)["id"].(string)
 	s.post("/v1/agents/"+s.agentID+"/start", nil)
@@ -156,16 +179,18 @@ func (c *carillon) spoken(l *line, contacts ...string) *spoken {
 	s.stage("Done", doc{"channel": "none", "start_state": "done"}, doc{"outcome": "success"})
 	s.strategy("data_load", planTomorrow)
 	s.strategy("aggregation", remember)
-	file := columns + ",plan,amount\n"
+	var file strings.Builder
+	file.WriteString("object_id,external_id,name,email,phone,telegram_chat_id,plan,amount\n")
 	for i, name := range contacts {
 		name, plan, ok := strings.Cut(name, ": ")
 		if !ok {
 			plan = "Talk"
 		}
-		s.numbers[name] = fmt.Sprintf("+1415%s%04d", l.prefix, 100+i)
-		file += fmt.Sprintf("%s,%s of %s,%s,,%s,%s,120 EUR\n", name, name, s.id, name, s.numbers[name], plan)
+		s.person[name] = l.address(i)
+		at := map[string]string{l.column: s.person[name]}
+		fmt.Fprintf(&file, "%s,%s of %s,%s,%s,%s,%s,%s,120 EUR\n", name, name, s.id, name, at["email"], at["phone"], at["telegram_chat_id"], plan)
 	}
-	require.EqualValues(c.t, len(contacts), s.upload("text/csv", []byte(file))["created"])
+	require.EqualValues(c.t, len(contacts), s.upload("text/csv", []byte(file.String()))["created"])
 	s.start()
 	eventually(c.t, patience, "all have started", func() bool { return len(s.contacts("&status=active")) == len(contacts) })
 	return s
@@ -173,7 +198,7 @@ func (c *carillon) spoken(l *line, contacts ...string) *spoken {
 
 // hook is the address of the line's webhook, as its provider is given it.
 func (s *spoken) hook() string {
-	return s.api + "/hooks/" + s.line.integration["provider"].(string) + "/" + s.integrationID
+	return s.api + "/hooks/" + s.line.name() + "/" + s.integrationID
 }
 
 func (s *spoken) at(t *testing.T) *spoken {
@@ -185,7 +210,7 @@ func (s *spoken) at(t *testing.T) *spoken {
 // reached is what a contact's number got, oldest first.
 func (s *spoken) reached(name string) (all []text) {
 	for _, m := range s.sent() {
-		if m.to == s.numbers[name] {
+		if m.to == s.person[name] {
 			all = append(all, m)
 		}
 	}

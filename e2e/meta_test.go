@@ -71,7 +71,7 @@ func TestWhatMetaAsksFor(t *testing.T) {
 		s := s.at(t)
 		s.opens("Ann")
 		later.Store(int64(25 * time.Hour))
-		fake.Post(metatest.Text("wamid.late", strings.TrimPrefix(s.numbers["Ann"], "+"), "yes", time.Now())) // before Meta's clock went on
+		fake.Post(metatest.Text("wamid.late", strings.TrimPrefix(s.person["Ann"], "+"), "yes", time.Now())) // before Meta's clock went on
 		s.until("Ann", "told", func(doc) bool { return len(fake.Refused()) > 0 })
 		require.Contains(t, fake.Refused()[0], "more than 24 hours")
 		s.untilTold("Ann", "failed")

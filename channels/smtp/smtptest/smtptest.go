@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"net/mail"
-	"slices"
 	"sync"
 
 	"github.com/emersion/go-sasl"
@@ -43,6 +42,15 @@ type Message struct {
 	Raw  []byte
 }
 
+// ID returns the Message-ID, with its angle brackets.
+func (m *Message) ID() string {
+	parsed, err := m.Parsed()
+	if err != nil {
+		return ""
+	}
+	return parsed.Header.Get("Message-ID")
+}
+
 // Parsed returns the message read.
 func (m *Message) Parsed() (*mail.Message, error) {
 	return mail.ReadMessage(bytes.NewReader(m.Raw))
@@ -56,10 +64,13 @@ type Server struct {
 	serving    sync.WaitGroup
 	done       chan struct{}
 
+	fault.Book[Message]
+
 	mu          sync.Mutex
 	faults      []Fault
-	accepted    []Message
+	always      *Fault
 	connections int
+	held        int
 }
 
 // New starts a server on a free port; it ends with its owner. It panics where no
@@ -101,11 +112,23 @@ func (s *Server) Fail(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
-// Accepted returns the messages that were accepted, in order.
-func (s *Server) Accepted() []Message {
+// Always orders a fault for every message from now on; nil mends it.
+func (s *Server) Always(f *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.accepted)
+	s.always, s.faults = f, nil
+}
+
+// Held counts the messages that wait for an answer that never comes.
+func (s *Server) Held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// Times counts the accepted messages of each Message-ID.
+func (s *Server) Times() map[string]int {
+	return s.Book.Times((*Message).ID)
 }
 
 // Connections counts the connections that came.
@@ -182,9 +205,7 @@ func (c *session) Data(r io.Reader) error {
 	c.m.Raw = raw
 	f = c.next("data")
 	if f == nil || f.Drop || f.Hold {
-		c.s.mu.Lock()
-		c.s.accepted = append(c.s.accepted, c.m)
-		c.s.mu.Unlock()
+		c.s.Accept(c.m)
 	}
 	return c.apply(f)
 }
@@ -201,11 +222,36 @@ func (c *session) next(at string) *Fault {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	if len(c.s.faults) == 0 || c.s.faults[0].At != at {
+		if c.s.always != nil && c.s.always.At == at {
+			return c.s.always
+		}
 		return nil
 	}
 	f := c.s.faults[0]
 	c.s.faults = c.s.faults[1:]
 	return &f
+}
+
+// hold waits until the client has gone, which only reading from it tells.
+func (c *session) hold() error {
+	c.s.count(1)
+	defer c.s.count(-1)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = c.conn.Conn().Read(make([]byte, 1))
+	}()
+	select {
+	case <-gone:
+	case <-c.s.done:
+	}
+	return errors.Join(c.conn.Close(), errors.New("held"))
+}
+
+func (s *Server) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held += n
 }
 
 func (c *session) apply(f *Fault) error {
@@ -215,8 +261,7 @@ func (c *session) apply(f *Fault) error {
 	case f.Drop:
 		return errors.Join(c.conn.Close(), errors.New("dropped"))
 	case f.Hold:
-		<-c.s.done
-		return errors.New("held")
+		return c.hold()
 	default:
 		code := smtp.EnhancedCode(f.Enhanced)
 		if f.Enhanced == [3]int{} {
