@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -99,6 +100,15 @@ func TestPreflightKnowsTheStatesOfAScript(t *testing.T) {
 	require.NotContains(t, codes(""), "unknown_start_state")
 	require.Equal(t, `error: the agent "Anna" has no state "nowhere"; it has ask, day`, codes("nowhere")["unknown_start_state"])
 	require.Contains(t, codes("*"), "unknown_start_state", "the state * is no place")
+
+	for i, state := range []string{"ask", "", "moon", "moon"} {
+		f.addContact(c, fmt.Sprint("planned", i), func(v *campaign.Contact) {
+			m := &v.Communications[0]
+			m.StageName, m.StageID, m.StartState = "Chat", "st_"+c.ID+"_Chat", state
+		})
+	}
+	require.Equal(t, `warning: 2 planned communications begin in the state "moon", which the agent "Anna" does not have; it has ask, day`,
+		codes("day")["unknown_start_state"])
 }
 
 func TestNotes(t *testing.T) {

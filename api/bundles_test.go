@@ -205,3 +205,41 @@ integrations:
 	s.bundle("", "").fails(http.StatusUnprocessableEntity)
 	s.bundle("", strings.Repeat("#", 4<<20+1)).fails(http.StatusRequestEntityTooLarge)
 }
+
+func TestABundlesIntegrationsCarryTheirChannels(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(d *api.Deps) {
+		d.Runner, d.Mode = newRunner(t), api.ModeLive
+		d.Channels = all.New(frontBox{d.Store.(*store.Store)})
+	})
+	s.call("POST", "/v1/integrations", `{"name":"Mail","provider":"sendgrid","settings":{"from_email":"a@example.com"},"secrets":{"api_key":"SG.x"}}`).ok(http.StatusCreated)
+	p := s.bundle("", `bundle: 1
+campaign:
+  name: Mixed up
+stages:
+  - name: Chat
+    delivery:
+      channel: whatsapp_meta
+      agent: Anna
+      integration: Mail
+      template_name: hello
+      start_state: ask
+integrations:
+  - name: Box
+    provider: outbox
+agents:
+  - name: Anna
+    kind: external
+    integrations:
+      email: Box
+      telegram: Mail
+`).fails(http.StatusUnprocessableEntity)
+	found := map[string]string{}
+	for _, e := range p.Errors {
+		found[e.Field] = e.Message
+	}
+	require.Equal(t, map[string]string{
+		"stages[0].delivery.integration":  `the integration "Mail" is of sendgrid, which does not carry whatsapp_meta`,
+		"agents[0].integrations.telegram": `the integration "Mail" is of sendgrid, which does not carry telegram`,
+	}, found)
+}

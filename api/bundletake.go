@@ -70,18 +70,22 @@ func (t *taking) inspectIntegrations(ctx context.Context) (found []campaign.Fiel
 	return found, nil
 }
 
-// integrationID finds an integration there is or will be.
-func (t *taking) integrationID(ctx context.Context, name string) (string, error) {
-	for i := range t.integrations {
-		if t.integrations[i].Name == name {
-			return t.integrations[i].ID, nil
-		}
+// integration finds an integration there is or will be, for a channel: its id, or
+// what is wrong.
+func (t *taking) integration(ctx context.Context, name string, ch campaign.Channel) (id, problem string, err error) {
+	i := slices.IndexFunc(t.integrations, func(v campaign.Integration) bool { return v.Name == name })
+	var v campaign.Integration
+	if i >= 0 {
+		v = t.integrations[i]
+	} else if v, err = t.s.Store.Integration(ctx, name); errors.Is(err, store.ErrNotFound) {
+		return "", fmt.Sprintf("there is no integration %q here, and the bundle brings none", name), nil
+	} else if err != nil {
+		return "", "", err
 	}
-	v, err := t.s.Store.Integration(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+	if p, ok := t.s.Channels.Provider(v.Provider); ok && ch.Valid() && !p.Describe().Serves(ch) {
+		return v.ID, fmt.Sprintf("the integration %q is of %s, which does not carry %s", v.Name, v.Provider, ch), nil
 	}
-	return v.ID, err
+	return v.ID, "", nil
 }
 
 func (t *taking) inspectAgents(ctx context.Context) (found []campaign.FieldError, err error) {
@@ -91,12 +95,12 @@ func (t *taking) inspectAgents(ctx context.Context) (found []campaign.FieldError
 		t.b.Agents[i].Into(&a)
 		ids := map[string]string{}
 		for _, ch := range slices.Sorted(maps.Keys(a.Integrations)) {
-			id, err := t.integrationID(ctx, a.Integrations[ch])
+			id, problem, err := t.integration(ctx, a.Integrations[ch], campaign.Channel(ch))
 			if err != nil {
 				return nil, err
 			}
-			if id == "" {
-				found = append(found, campaign.FieldError{Field: at + ".integrations." + ch, Message: fmt.Sprintf("there is no integration %q", a.Integrations[ch])})
+			if problem != "" {
+				found = append(found, campaign.FieldError{Field: at + ".integrations." + ch, Message: problem})
 			}
 			ids[ch] = id
 		}
@@ -146,12 +150,12 @@ func (t *taking) inspectStages(ctx context.Context) (found []campaign.FieldError
 				}
 			}
 			if name := d.delivery.Integration; name != "" && t.s.Mode != ModeOutbox {
-				id, err := t.integrationID(ctx, name)
+				_, problem, err := t.integration(ctx, name, d.delivery.Channel)
 				if err != nil {
 					return nil, err
 				}
-				if id == "" {
-					found = append(found, campaign.FieldError{Field: at + "." + d.at + ".integration", Message: fmt.Sprintf("there is no integration %q here, and the bundle brings none", name)})
+				if problem != "" {
+					found = append(found, campaign.FieldError{Field: at + "." + d.at + ".integration", Message: problem})
 				}
 			}
 		}

@@ -66,6 +66,9 @@ func (s *Server) inspect(ctx context.Context, c campaign.Campaign) (*Preflight, 
 	if err := i.contacts(ctx); err != nil {
 		return nil, err
 	}
+	if err := i.planned(ctx, stages); err != nil {
+		return nil, err
+	}
 	i.report.OK = !slices.ContainsFunc(i.report.Problems, func(p PreflightProblem) bool { return p.Severity == SeverityError })
 	return &i.report, nil
 }

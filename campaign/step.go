@@ -74,7 +74,7 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 // send, and is heard right after it.
 func (s *State) early(e *Event) bool {
 	switch e.Kind {
-	case EventMessage, EventAnswer, EventResult, EventDelivery:
+	case EventMessage, EventAnswer, EventResult, EventDelivery, EventPerson:
 		return s.Sending != "" && s.openSession(e.SessionID) == nil && (e.CommunicationID == s.Sending || e.SessionID == SessionID(s.Sending))
 	default:
 		return false

@@ -85,6 +85,18 @@ func TestAPersonTakesAConversationOver(t *testing.T) {
 		require.Empty(t, st.s.Open)
 	})
 
+	t.Run("a reply that was given up after a day names its message", func(t *testing.T) {
+		st, session := talk(t)
+		st.happens(campaign.Event{Kind: campaign.EventAnswer, SessionID: session, MessageID: "ans_1", Author: campaign.AuthorOperator, Content: "Hello", Actor: "key bob"})
+		c := st.asked(campaign.CommandReply)
+		st.step(campaign.Event{Kind: campaign.EventReplySent, CommunicationID: c.CommunicationID, MessageID: c.MessageID, Sent: &campaign.SendOutcome{
+			Outcome: campaign.SendAttention, Reason: "send_failed", Detail: "the integration is paused",
+		}})
+		d := st.told(campaign.DecisionFailed)
+		require.Equal(t, "ans_1", d.Data["message_id"])
+		require.Equal(t, "The answer could not be sent (the integration is paused)", d.Summary)
+	})
+
 	t.Run("a session that is over does not change hands", func(t *testing.T) {
 		st, _ := talk(t)
 		before := len(st.s.Decisions)

@@ -122,7 +122,7 @@ func (w *world) communication() campaign.Communication {
 
 // act lets one thing happen.
 func (w *world) act() {
-	switch what := w.pick(20, "what"); {
+	switch what := w.pick(21, "what"); {
 	case what < 9 && len(w.outstanding) > 0:
 		w.answer(w.pick(len(w.outstanding), "which"))
 	case what < 12:
@@ -150,6 +150,8 @@ func (w *world) act() {
 		w.deliver(campaign.Event{Kind: campaign.EventImport, Import: &campaign.RowImport{ImportID: "im", Line: line}})
 	case what == 18:
 		w.release()
+	case what == 19:
+		w.hand()
 	default:
 		w.operate()
 	}
@@ -207,6 +209,19 @@ func (w *world) release() {
 		Policy: sample(w, []string{campaign.ResumeNow, campaign.ResumeSpread, campaign.ResumeRestartWaits}, "policy"),
 		Over:   campaign.Duration(time.Hour),
 	}})
+}
+
+// hand lets a session change hands; an agent that gets it may have to answer.
+func (w *world) hand() {
+	id, session := w.someCommunication()
+	e := campaign.Event{Kind: campaign.EventPerson, CommunicationID: id, SessionID: session, Actor: "bob", Action: sample(w, []string{
+		campaign.PersonHandOff, campaign.PersonClaim, campaign.PersonUnclaim, campaign.PersonHandBack,
+	}, "hand")}
+	if e.Action == campaign.PersonHandBack && w.rarely(2, "unanswered") {
+		w.messages++
+		e.MessageID = fmt.Sprintf("hand%d", w.messages)
+	}
+	w.deliver(e)
 }
 
 func (w *world) operate() {
@@ -281,6 +296,9 @@ func (w *world) answer(n int) {
 		e := campaign.Event{Kind: campaign.EventClosed}
 		if c.Timeout && w.rarely(4, "paused") {
 			e.Held = &campaign.Hold{Cause: campaign.HeldCampaign, Ref: "ca_1"}
+		} else if o := w.openOne(c.SessionID); c.Timeout && o != nil && w.rarely(4, "claimed") {
+			until := w.now.Add(15 * time.Minute)
+			e.Until = &until
 		} else {
 			if c.SessionID != "" {
 				delete(w.places, c.CommunicationID)
@@ -294,6 +312,15 @@ func (w *world) answer(n int) {
 	default:
 		w.t.Fatalf("no one answers a %s", c.Kind)
 	}
+}
+
+func (w *world) openOne(session string) *campaign.Open {
+	for i := range w.s.Open {
+		if session != "" && w.s.Open[i].SessionID == session {
+			return &w.s.Open[i]
+		}
+	}
+	return nil
 }
 
 func (w *world) gate(c *call) campaign.Verdict {

@@ -102,6 +102,14 @@ func TestTheTutorialsCommandsWork(t *testing.T) {
 		require.Contains(t, out, want)
 	}
 
+	out = n.run(t, commands(t, "../docs/people.md"))
+	for _, want := range []string{
+		`"claimed_by":"key bob"`, `"task":"Ask for a date."`, "key bob: Bob here. When can you pay?", "key bob takes the conversation over from the agent in Hello: I know her",
+		"Session ended: Hello, resolved by operator (key bob)",
+	} {
+		require.Contains(t, out, want)
+	}
+
 	script := commands(t, "../docs/agents.md")
 	for _, example := range regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindAllStringSubmatch(string(read(t, "../docs/agents.md")), -1) {
 		script += "curl -sS -H \"$key\" $host/agents --json @- <<'END'\n" + strings.Replace(example[1], "Anna", "Anna of the page", 1) + "END\n"
