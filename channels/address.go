@@ -34,9 +34,9 @@ func (e *AddressError) Error() string { return e.Detail }
 // Unwrap returns ErrNoAddress or ErrBadAddress.
 func (e *AddressError) Unwrap() error { return e.kind }
 
-// Address returns where the channel reaches the contact: its e-mail, phone or
-// Telegram chat, as it was imported; "" for the channels that need none. A
-// contact without it is an [*AddressError].
+// Address returns where the channel reaches the contact: its e-mail or Telegram
+// chat as it was imported, its phone as providers write it; "" for the channels
+// that need none. A contact without it is an [*AddressError].
 func Address(c *campaign.Contact, ch campaign.Channel) (string, error) {
 	field := addressField(ch)
 	var address string
@@ -46,7 +46,7 @@ func Address(c *campaign.Contact, ch campaign.Channel) (string, error) {
 	case "email":
 		address = c.Email
 	case "phone":
-		address = c.Phone
+		address = international(c.Phone)
 	case "telegram_chat_id":
 		address = c.TelegramChatID
 	}
@@ -58,6 +58,16 @@ func Address(c *campaign.Contact, ch campaign.Channel) (string, error) {
 		reason = "no_chat"
 	}
 	return "", &AddressError{Reason: reason, Channel: ch, Detail: fmt.Sprintf("the contact has no %s for %s", field, ch), kind: ErrNoAddress}
+}
+
+// international is a phone number as providers write it (E.164): what they tell
+// of +49 (0)151 2345-6789 they tell of +4915123456789. What is no number stays.
+func international(text string) string {
+	n, err := phonenumbers.Parse(text, "")
+	if err != nil || !phonenumbers.IsValidNumber(n) {
+		return text
+	}
+	return phonenumbers.Format(n, phonenumbers.E164)
 }
 
 // CheckAddress reports an address that cannot exist. In live and redirect mode

@@ -49,6 +49,18 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+func TestAPhoneIsAddressedAsProvidersWriteIt(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"+49 (0)151 2345-6789": "+4915123456789", "+1 (415) 555-0100": "+14155550100", "+44 20 7183 8750": "+442071838750",
+		"+15550100": "+15550100", "0151 23456789": "0151 23456789", "sip:ada@example.com": "sip:ada@example.com",
+	} {
+		got, err := channels.Address(&campaign.Contact{Phone: given}, campaign.WhatsAppMeta)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
 func TestCheckAddress(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
