@@ -85,3 +85,22 @@ func TestARefusedTemplatePausesItsStage(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, i.Paused, "others go on")
 }
+
+func TestWhoHasOptedOutIsLeftAloneByEveryProviderOfTheChannel(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	d, _ := liveDesk(t, channels.Fail(channels.OptOut, "131050", "the user has stopped marketing messages"))
+	out, err := d.Activities.Send(ctx, d.input("wa"))
+	require.NoError(t, err)
+	require.Equal(t, campaign.SendFailed, out.Outcome)
+	for _, ch := range []campaign.Channel{campaign.WhatsAppMeta, campaign.WhatsAppBird} {
+		for _, who := range [][2]string{{"U1", ""}, {"", "+14155550123"}} {
+			reason, err := d.store.Suppressed(ctx, who[0], ch, who[1])
+			require.NoError(t, err)
+			require.Equal(t, "opt_out", reason, "%s %v", ch, who)
+		}
+	}
+	reason, err := d.store.Suppressed(ctx, "U1", campaign.Email, "john@example.com")
+	require.NoError(t, err)
+	require.Empty(t, reason)
+}

@@ -195,7 +195,7 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 	if a.Mode == ModeRedirect {
 		return nil
 	}
-	s := store.Suppression{ID: "sp_" + payloadHash(m)[:20], Address: m.To, Channel: m.Channel, CreatedAt: a.now()}
+	s := store.Suppression{Address: m.To, Reason: "bounced", CreatedAt: a.now()}
 	switch class {
 	case channels.OptOut:
 		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
@@ -204,14 +204,18 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 		}
 		s.ExternalID, s.Reason = c.ExternalID, "opt_out"
 	case channels.Recipient: // the address is bad, not the person: another one may be imported
-		s.Reason = "bounced"
-		if m.Channel == campaign.EmailNotification || m.Channel == campaign.Email {
-			s.Channel = "" // the same address serves both
-		}
 	default:
 		return nil
 	}
-	return a.Store.Suppress(ctx, s)
+	for _, ch := range m.Channel.Family() { // by whichever provider, it is the same address
+		s.Channel = ch
+		sum := sha256.Sum256([]byte(payloadHash(m) + s.ExternalID + string(ch)))
+		s.ID = "sp_" + hex.EncodeToString(sum[:10])
+		if err := a.Store.Suppress(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sender opens the provider of a message: the outbox unless the mode lets it

@@ -107,6 +107,9 @@ type Report struct {
 	// (bounced, opt_out, unsubscribed, spam_report). With status opt_out that
 	// goes for the person.
 	Suppress string
+	// Breaks says of a failure that the integration is at fault (class Config), so
+	// that every message would meet it. The integration is paused.
+	Breaks bool
 
 	Inbound  *Inbound
 	Identity *Identity

@@ -18,7 +18,7 @@ func Events(provider, integrationID string, reports []channels.Report) []store.P
 	for i := range reports {
 		r := &reports[i]
 		e := store.ProviderEvent{
-			IntegrationID: integrationID, Provider: provider, Key: r.Key, Kind: string(r.Kind), Status: r.Status, Reason: r.Reason, Suppress: r.Suppress,
+			IntegrationID: integrationID, Provider: provider, Key: r.Key, Kind: string(r.Kind), Status: r.Status, Reason: r.Reason, Suppress: r.Suppress, Breaks: r.Breaks,
 			Channel: r.Channel, At: r.At, CorrelationKey: r.CorrelationKey, ProviderMessageID: r.ProviderMessageID, Address: r.Address, Raw: string(r.Raw),
 		}
 		if e.Key == "" {

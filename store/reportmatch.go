@@ -24,6 +24,7 @@ type reporting struct {
 	byProvider   map[[2]string]*reportedSend
 	inbox        []InboxEvent
 	suppressions []suppressionJSON
+	broken       map[string]breakage // by integration
 }
 
 // reportedSend is a send that events are about.
@@ -36,6 +37,7 @@ type reportedSend struct {
 	CorrelationKey    string `json:"-"`
 	Channel           string `json:"-"`
 	Address           string `json:"-"`
+	CreatedAt         int64  `json:"-"`
 	State             string `json:"state"`
 	ProviderMessageID string `json:"provider_message_id"`
 	Reason            string `json:"reason"`
@@ -48,11 +50,11 @@ type reportedSend struct {
 	changed bool
 }
 
-const reportedColumns = `id, contact_id, communication_id, session_id, integration_id, correlation_key, channel, address, state, provider_message_id, reason, settled_at, delivery, delivery_at`
+const reportedColumns = `id, contact_id, communication_id, session_id, integration_id, correlation_key, channel, address, created_at, state, provider_message_id, reason, settled_at, delivery, delivery_at`
 
 func scanReportedSend(row scanner) (*reportedSend, error) {
 	v := &reportedSend{}
-	err := row.Scan(&v.ID, &v.ContactID, &v.CommunicationID, &v.SessionID, &v.IntegrationID, &v.CorrelationKey, &v.Channel, &v.Address,
+	err := row.Scan(&v.ID, &v.ContactID, &v.CommunicationID, &v.SessionID, &v.IntegrationID, &v.CorrelationKey, &v.Channel, &v.Address, &v.CreatedAt,
 		&v.State, &v.ProviderMessageID, &v.Reason, &v.SettledAt, &v.Delivery, &v.DeliveryAt)
 	return v, err
 }
@@ -175,6 +177,9 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 	if !news {
 		return nil
 	}
+	if err := m.follow(ctx, e, v); err != nil {
+		return err
+	}
 	proof := v.State == SendUnknown
 	if e.Status != campaign.ReportOptOut {
 		when := micros(is.At)
@@ -185,6 +190,7 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 			v.MessageReason = clean(cut(cmp.Or(e.Reason, e.Suppress)))
 		}
 		m.settle(v, e)
+		m.breaks(e, v)
 	}
 	if e.Status == campaign.ReportSent && !proof || v.reply() && (e.Status == campaign.ReportDelivered || e.Status == campaign.ReportRead) {
 		return nil // its contact knows, or is not asked: the message shows it
@@ -194,9 +200,11 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 	})
 }
 
-// settle moves the ledger's row on: a report settles what nobody knew.
+// settle moves the ledger's row on: a report settles what nobody knew. It also
+// puts right what the provider said it had not taken: that is not sent again.
 func (m *reporting) settle(v *reportedSend, e *ProviderEvent) {
-	if v.State != SendUnknown && v.State != SendSending {
+	took := v.State == SendRetry && e.Status != campaign.ReportFailed
+	if v.State != SendUnknown && v.State != SendSending && !took {
 		return
 	}
 	when := micros(m.now)
@@ -259,6 +267,9 @@ func (m *reporting) write(ctx context.Context) error {
 		return err
 	}
 	if err := m.c.addEvents(ctx, m.inbox); err != nil {
+		return err
+	}
+	if err := m.pause(ctx); err != nil {
 		return err
 	}
 	return m.c.addSuppressions(ctx, m.suppressions)

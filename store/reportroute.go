@@ -39,6 +39,9 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 	case v != nil:
 		event.CommunicationID = v.CommunicationID
 	default:
+		if campaign.IsStop(e.Content) { // whoever it is
+			m.suppressions = append(m.suppressions, suppressionsOf("", e.Address, e.Channel, "opt_out", micros(m.now))...)
+		}
 		id := reportEventID(e.IntegrationID, e.Key)
 		_, err := m.c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
 			values ($1, '', '', $2, '{}', $3, $4, $5, $4, 0) on conflict do nothing`,
@@ -144,4 +147,22 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 		return nil, err
 	}
 	return &found[0], nil
+}
+
+// follow keeps under which number WhatsApp knows the contact of a session. Of some
+// countries (Mexico, Argentina, Brazil) it is not the one that was written to, and
+// it is the one that answers come from.
+func (m *reporting) follow(ctx context.Context, e *ProviderEvent, v *reportedSend) error {
+	ch := campaign.Channel(v.Channel)
+	if v.SessionID == "" || ch != campaign.WhatsAppMeta && ch != campaign.WhatsAppBird || !strings.HasPrefix(e.Address, "+") || address(e.Address) == address(v.Address) {
+		return nil
+	}
+	s, err := m.c.session(ctx, v.SessionID, m.c.s.dialect.locked)
+	if errors.Is(err, ErrNotFound) || err == nil && address(s.Address) != address(v.Address) { // the message was redirected
+		return nil
+	} else if err != nil {
+		return err
+	}
+	s.Address = e.Address
+	return m.c.putSession(ctx, s)
 }

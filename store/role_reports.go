@@ -25,6 +25,7 @@ type ProviderEvent struct {
 	Status        string           `json:"status,omitempty"` // of ReportStatus: a campaign.Report constant, or another one that means nothing to a contact
 	Reason        string           `json:"reason,omitempty"`
 	Suppress      string           `json:"suppress,omitempty"` // why the address, after an opt-out the person, is not written to any more
+	Breaks        bool             `json:"breaks,omitempty"`   // the integration is what failed: it is paused
 	Channel       campaign.Channel `json:"channel,omitempty"`
 	At            time.Time        `json:"at"` // by the provider's clock; zero is the moment of receipt
 

@@ -19,8 +19,15 @@ func (s *Store) Suppress(ctx context.Context, v Suppression) error {
 	return wrap(err, "suppress %s", v.ExternalID)
 }
 
-// address is an address as suppressions compare it.
-func address(text string) string { return strings.ToLower(strings.TrimSpace(clean(text))) }
+// address is an address as suppressions compare it: of a phone number with a +
+// only the digits, because people write one number in many ways.
+func address(text string) string {
+	text = strings.ToLower(strings.TrimSpace(clean(text)))
+	if !strings.HasPrefix(text, "+") || strings.Trim(text, "+0123456789 ()-./") != "" {
+		return text
+	}
+	return "+" + digits(text)
+}
 
 // Suppressed returns why a person or address must not be contacted, or "".
 func (s *Store) Suppressed(ctx context.Context, externalID string, ch campaign.Channel, to string) (string, error) {

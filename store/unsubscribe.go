@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"carillon/campaign"
 )
@@ -53,6 +54,8 @@ func (m *reporting) suppress(ctx context.Context, e *ProviderEvent, v *reportedS
 		ch = campaign.Channel(v.Channel)
 		if to == "" {
 			to = v.Address
+		} else if strings.HasPrefix(v.Address, "+") && address(v.Address) != address(to) { // WhatsApp knows the number under another one
+			m.suppressions = append(m.suppressions, suppressionsOf("", v.Address, ch, e.Suppress, micros(m.now))...)
 		}
 		if e.Status == campaign.ReportOptOut {
 			contact, err := m.c.addressee(ctx, v.ContactID)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -213,6 +214,10 @@ const (
 	stopped           code = "131050" // the person has stopped marketing messages
 )
 
+// ofAccount are the codes of Meta's that every message of the account would meet:
+// https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
+var ofAccount = []code{"190", "368", "131005", "131031", "131037", "131042", "131045", "131048"}
+
 // status says what a status of Bird's means.
 func (e *event) status(r *channels.Report) {
 	p := &e.Payload
@@ -233,6 +238,7 @@ func (e *event) status(r *channels.Report) {
 		if because.Code == unknownSubscriber || because.Source.Code == undeliverable {
 			r.Status, r.Suppress = campaign.ReportBounced, "bounced"
 		}
+		r.Breaks = slices.Contains(ofAccount, because.Source.Code)
 	}
 }
 

@@ -203,6 +203,8 @@ func status(raw []byte) []channels.Report {
 				return []channels.Report{r, stopped(r)}
 			case channels.Recipient:
 				r.Status, r.Suppress = campaign.ReportBounced, "bounced"
+			case channels.Config:
+				r.Breaks = e.Code != 0
 			}
 		}
 	}

@@ -269,6 +269,11 @@ func TestStatusesAreReported(t *testing.T) {
 	require.Len(t, reports, 2, "it failed, and the person is to be left alone")
 	require.Equal(t, [3]string{campaign.ReportOptOut, "opt_out", "ct_1-1"}, [3]string{reports[1].Status, reports[1].Suppress, reports[1].CorrelationKey})
 	require.NotEqual(t, reports[0].Key, reports[1].Key)
+	for code, breaks := range map[int]bool{131042: true, 131031: true, 131049: false, 0: false} {
+		reports, err = post(t, metatest.Status(m, "failed", now, failed(code)))
+		require.NoError(t, err)
+		require.Equal(t, breaks, reports[0].Breaks, "%d: what is the account's fault is every message's", code)
+	}
 	reports, err = post(t, metatest.Status(m, "read", now, map[string]any{"timestamp": now.Unix()}))
 	require.NoError(t, err)
 	require.Equal(t, [2]any{campaign.ReportRead, now}, [2]any{reports[0].Status, reports[0].At}, "a time may be a number")

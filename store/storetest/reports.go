@@ -149,6 +149,7 @@ func testReports(t *testing.T, s *store.Store) {
 	testReportsOfTheUnknown(t, m)
 	testReportsBeforeTheAnswer(t, m)
 	testLetters(t, m)
+	testReportsOfTheBroken(t, m)
 	testReportsTogether(t, m)
 }
 
@@ -171,6 +172,19 @@ func testReportsOfTheUnknown(t *testing.T, m *mailing) {
 	require.Equal(t, store.SendSent, m.row("u-3").State)
 	m.settle("u-3", store.SendSent, "pm-u3")
 	require.Equal(t, "pm-u3", m.row("u-3").ProviderMessageID)
+
+	// The provider said that it did not take it, and then reports on it: it is not sent again.
+	m.send("u-4")
+	m.settle("u-4", store.SendRetry, "")
+	require.Equal(t, []string{"delivery delivered u-4"}, m.commit(m.event("u-4", "delivered", 0)))
+	row, fresh, err := m.s.ClaimSend(t.Context(), store.Send{ID: "u-4", ContactID: m.contact.ID, CommunicationID: "u-4", IntegrationID: "in_1", CorrelationKey: "u-4", CreatedAt: now}, nil, nil)
+	require.NoError(t, err)
+	require.False(t, fresh)
+	require.Equal(t, store.SendSent, row.State)
+	m.send("u-5")
+	m.settle("u-5", store.SendRetry, "")
+	m.commit(m.event("u-5", "failed", 0))
+	require.Equal(t, store.SendRetry, m.row("u-5").State, "what failed may be tried again")
 }
 
 func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
@@ -220,6 +234,18 @@ func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
 		require.Len(t, told, 1, name)
 		require.Contains(t, told[0], "message", name)
 	}
+	// WhatsApp knows some numbers under another one, which its statuses name and answers come from.
+	m.send("w-2", func(v *store.Send) {
+		v.SessionID, v.Channel, v.Address = "ss_w", campaign.WhatsAppMeta, "+525587654321"
+	})
+	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{ID: "ss_w", ContactID: m.contact.ID, CommunicationID: "w-2", IntegrationID: "in_1", Channel: campaign.WhatsAppMeta, Address: "+525587654321", Status: campaign.SessionOpen, CreatedAt: now}))
+	theirs := func(e *store.ProviderEvent) { e.Address = "+5215587654321" }
+	m.commit(m.event("w-2", "delivered", 1, theirs))
+	require.Len(t, m.commit(says(theirs)), 1)
+	session, err = m.s.Session(ctx, "ss_w")
+	require.NoError(t, err)
+	require.Len(t, session.Messages, 1)
+
 	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.SessionID, e.Auto = "ss_e", true })), "nobody answers a machine")
 	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.Address = "stranger@example.com" })))
 	unmatched, err := m.s.UnmatchedEvents(ctx, store.Page{})
@@ -255,9 +281,7 @@ func testLetters(t *testing.T, m *mailing) {
 	require.Equal(t, "<1@example.com>", session.Messages[0].ProviderMessageID, "an answer names it")
 	notes, err := m.s.Notes(ctx, "ss_l")
 	require.NoError(t, err)
-	require.Len(t, notes, 2)
-	require.Equal(t, "file: a.pdf, application/pdf, 7 bytes\nfile: b, meta-media:1", notes[0].Content)
-	require.Equal(t, "automatic: Auto-Submitted\n\nI am away.", notes[1].Content)
+	require.ElementsMatch(t, []string{"file: a.pdf, application/pdf, 7 bytes\nfile: b, meta-media:1", "automatic: Auto-Submitted\n\nI am away."}, contents(notes))
 
 	// Two machines that do not say so stop after a while.
 	answered := 0
@@ -268,7 +292,45 @@ func testLetters(t *testing.T, m *mailing) {
 	notes, err = m.s.Notes(ctx, "ss_l")
 	require.NoError(t, err)
 	require.Len(t, notes, 13)
-	require.Contains(t, notes[12].Content, "automatic: more than 20 letters in an hour")
+	require.Contains(t, strings.Join(contents(notes), "\n"), "automatic: more than 20 letters in an hour")
+}
+
+func testReportsOfTheBroken(t *testing.T, m *mailing) {
+	ctx := t.Context()
+	require.NoError(t, m.s.CreateIntegration(ctx, campaign.Integration{ID: "in_b", Name: "b", Provider: "meta", Status: "ok", CreatedAt: now.Add(-time.Hour)}))
+	of := func(at time.Time) func(*store.Send) {
+		return func(v *store.Send) { v.IntegrationID, v.CreatedAt = "in_b", at }
+	}
+	account := func(e *store.ProviderEvent) {
+		e.IntegrationID, e.Breaks, e.Reason = "in_b", true, "131042 Business eligibility payment issue"
+	}
+	paused := func() bool {
+		i, err := m.s.Integration(ctx, "in_b")
+		require.NoError(t, err)
+		if i.Paused {
+			require.Equal(t, "error config 131042 Business eligibility payment issue (communication b-1)", i.Status+" "+i.StatusMessage)
+		}
+		return i.Paused
+	}
+	require.Empty(t, m.commit(m.event("other program's", "failed", 0, account)))
+	require.False(t, paused(), "another program's message")
+	m.send("b-1", of(now))
+	require.Len(t, m.commit(m.event("b-1", "failed", 0, account)), 1)
+	require.True(t, paused(), "what the provider took first and failed later pauses the integration, with a sample")
+
+	// A person mends it and resumes it; what was sent before fails still.
+	m.send("b-2", of(time.Now().Add(-time.Minute)))
+	_, err := m.s.UpdateIntegration(ctx, "in_b", func(i *campaign.Integration) error { i.Paused, i.Status, i.StatusMessage = false, "ok", ""; return nil })
+	require.NoError(t, err)
+	require.Len(t, m.commit(m.event("b-2", "failed", 0, account)), 1)
+	require.False(t, paused(), "it was sent before the integration was mended")
+}
+
+func contents(notes []store.Note) (out []string) {
+	for _, n := range notes {
+		out = append(out, n.Content)
+	}
+	return out
 }
 
 func testReportsTogether(t *testing.T, m *mailing) {
@@ -346,6 +408,19 @@ func testOptOuts(t *testing.T, s *store.Store) {
 	addresses, err := s.Addresses(ctx, m.contact.ID)
 	require.NoError(t, err)
 	require.Equal(t, []string{mail}, addresses)
+
+	// A provider writes a number in its own way, and WhatsApp knows some under another one: both are left alone.
+	m.send("w-1", func(v *store.Send) { v.Channel, v.Address = campaign.WhatsAppMeta, "+52 55 1234 5678" })
+	m.commit(m.event("w-1", "bounced", 3, because("bounced"), to("+5215512345678")))
+	for _, address := range []string{"+525512345678", "+5215512345678", "+52 (55) 1234-5678"} {
+		require.Equal(t, "bounced", m.suppressed("", address, campaign.WhatsAppBird), address)
+	}
+	// Nobody knows who writes, but what they want.
+	require.Empty(t, m.commit(m.event("", "", 4, to("+15005550006"), func(e *store.ProviderEvent) {
+		e.Kind, e.Channel, e.Content = store.ReportMessage, campaign.WhatsAppMeta, "STOP"
+	})))
+	require.Equal(t, "opt_out", m.suppressed("", "+15005550006", campaign.WhatsAppBird))
+	require.Empty(t, m.suppressed("", "+15005550006", campaign.Twilio))
 
 	hear := func() error {
 		return s.HearEvent(ctx, "un_1", m.contact.ID, func(*campaign.Contact) []campaign.Decision {
