@@ -127,6 +127,9 @@ func (g *gate) attemptsLeft(ctx context.Context) (*campaign.Verdict, error) {
 func (g *gate) notTooLate(context.Context) (*campaign.Verdict, error) {
 	late := g.in.Now.Sub(g.m.StartDate)
 	if limit := time.Duration(g.campaign.Rules.MaxLateness); limit > 0 && late > limit {
+		if g.in.Waited {
+			return skipped(campaign.ReasonNoChat, "the contact has not opened its Telegram link within max_lateness, %s", g.campaign.Rules.MaxLateness), nil
+		}
 		return skipped("too_late", "it is %s late; max_lateness is %s", late.Round(time.Second), g.campaign.Rules.MaxLateness), nil
 	}
 	return nil, nil
@@ -151,6 +154,9 @@ func (g *gate) deliveryDrawn(ctx context.Context) (*campaign.Verdict, error) {
 		v, err := g.tryAddress(ctx)
 		if err != nil || v == nil {
 			return nil, err
+		}
+		if v.Outcome == campaign.GateDeferred {
+			return v, nil
 		}
 		if !found {
 			first, found = v, true
@@ -188,6 +194,9 @@ func (g *gate) tryAddress(ctx context.Context) (*campaign.Verdict, error) {
 	ch := g.drawn.Delivery.Channel
 	address, err := channels.Address(&g.in.Contact, ch)
 	if ae, ok := errors.AsType[*channels.AddressError](err); ok {
+		if ae.Reason == campaign.ReasonNoChat && g.drawn.Delivery.WaitForLink {
+			return g.awaitChat(ctx, ae)
+		}
 		return skipped(ae.Reason, "%s", ae.Detail), nil
 	}
 	if g.a.Mode != ModeOutbox && address != "" {
@@ -203,6 +212,29 @@ func (g *gate) tryAddress(ctx context.Context) (*campaign.Verdict, error) {
 		return skipped(reason, "the person must not be contacted by %s (%s)", ch, reason), nil
 	}
 	return nil, nil
+}
+
+// awaitChat has a communication wait until its contact has opened the bot's
+// link: as long as its session would wait for an answer, and no longer than it
+// may be late. Who does not want to hear from us is not waited for.
+func (g *gate) awaitChat(ctx context.Context, missing *channels.AddressError) (*campaign.Verdict, error) {
+	reason, err := g.a.Store.Suppressed(ctx, g.in.Contact.ExternalID, campaign.Telegram, "")
+	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		return skipped(reason, "the person must not be contacted by %s (%s)", campaign.Telegram, reason), nil
+	}
+	until := g.in.Now.Add(time.Duration(g.stage.EffectiveTimeout(g.m, campaign.Telegram)))
+	if limit := time.Duration(g.campaign.Rules.MaxLateness); limit > 0 {
+		if latest := g.m.StartDate.Add(limit); latest.Before(until) {
+			until = latest
+		}
+	}
+	if g.in.Waited || !until.After(g.in.Now) {
+		return skipped(missing.Reason, "the contact has not opened its Telegram link"), nil
+	}
+	return &campaign.Verdict{Outcome: campaign.GateDeferred, Until: &until, Reason: missing.Reason}, nil
 }
 
 func (g *gate) condition(ctx context.Context) (*campaign.Verdict, error) {

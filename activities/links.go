@@ -10,12 +10,37 @@ import (
 	"carillon/store"
 )
 
-// links makes the links that messages carry; the secret that signs them is read
+// links makes the links that messages carry; the secrets that sign them are read
 // once. The zero value is ready.
 type links struct {
-	mu     sync.Mutex
-	secret []byte
-	warned bool
+	mu      sync.Mutex
+	secrets map[string][]byte
+	warned  bool
+}
+
+// workspaceSecret is a secret that signs links; nil if the store has no key to
+// keep it with.
+func (a *Activities) workspaceSecret(ctx context.Context, name string) ([]byte, error) {
+	a.links.mu.Lock()
+	defer a.links.mu.Unlock()
+	if secret := a.links.secrets[name]; secret != nil {
+		return secret, nil
+	}
+	secret, err := a.Store.WorkspaceSecret(ctx, name)
+	if errors.Is(err, store.ErrNoKey) {
+		if !a.links.warned {
+			a.Log.Warn("messages carry no links to unsubscribe or to Telegram, and no signed address for answers: give --secret-key", "error", err)
+		}
+		a.links.warned = true
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if a.links.secrets == nil {
+		a.links.secrets = map[string][]byte{}
+	}
+	a.links.secrets[name] = secret
+	return secret, nil
 }
 
 // unsubscribeURL is the link by which the contact ends e-mails like the one to
@@ -26,33 +51,33 @@ func (a *Activities) unsubscribeURL(ctx context.Context, c *campaign.Contact, ch
 	if to == "" || ch != campaign.Email && ch != campaign.EmailNotification || a.PublicURL == "" {
 		return "", nil
 	}
-	secret, err := a.linkSecret(ctx)
-	if err != nil || secret == nil {
+	secret, err := a.workspaceSecret(ctx, channels.UnsubscribeSecret)
+	if err != nil {
 		return "", err
 	}
 	return channels.Unsubscriber{Base: a.PublicURL, Secret: secret}.URL(c.ID, ch, to), nil
 }
 
-// linkSecret is what signs links and the addresses of answers; nil if the store
-// has no key to keep it with.
-func (a *Activities) linkSecret(ctx context.Context) ([]byte, error) {
-	a.links.mu.Lock()
-	defer a.links.mu.Unlock()
-	if a.links.secret != nil {
-		return a.links.secret, nil
+// telegramLink is the link by which the contact opens the campaign's bot, for a
+// delivery that writes it; "" if there is none, and why.
+func (a *Activities) telegramLink(ctx context.Context, c *campaign.Contact, d *campaign.Delivery) (link, why string, err error) {
+	if !channels.MentionsTelegramLink(d) {
+		return "", "", nil
 	}
-	secret, err := a.Store.WorkspaceSecret(ctx, channels.UnsubscribeSecret)
-	if errors.Is(err, store.ErrNoKey) {
-		if !a.links.warned {
-			a.Log.Warn("messages carry no link to unsubscribe and no signed address for answers: give --secret-key", "error", err)
-		}
-		a.links.warned = true
-		return nil, nil
+	bot, err := a.Store.TelegramBot(ctx, c.CampaignID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", "no integration of provider telegram has a bot_username", nil
 	} else if err != nil {
-		return nil, err
+		return "", "", err
 	}
-	a.links.secret = secret
-	return secret, nil
+	secret, err := a.workspaceSecret(ctx, channels.StartSecret)
+	if err != nil {
+		return "", "", err
+	}
+	if secret == nil {
+		return "", "give --secret-key: without it no link can be signed", nil
+	}
+	return channels.Starter{Secret: secret}.URL(&bot, c.ID), "", nil
 }
 
 // replyToken proves a session of e-mail in the address that answers go to; ""
@@ -61,7 +86,7 @@ func (a *Activities) replyToken(ctx context.Context, ch campaign.Channel, sessio
 	if ch != campaign.Email || sessionID == "" {
 		return "", nil
 	}
-	secret, err := a.linkSecret(ctx)
+	secret, err := a.workspaceSecret(ctx, channels.UnsubscribeSecret)
 	return channels.ReplyTokens{Secret: secret}.Token(sessionID), err
 }
 

@@ -123,14 +123,22 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
+	chat, noChat, err := p.a.telegramLink(ctx, &p.contact, &p.delivery)
+	if err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	rendered, err := p.a.Renderer.Render(ctx, channels.Input{
-		Campaign: p.campaign, Stage: p.stage, Delivery: p.delivery, Contact: p.contact, Communication: *p.m, Now: p.a.now(), UnsubscribeURL: link,
+		Campaign: p.campaign, Stage: p.stage, Delivery: p.delivery, Contact: p.contact, Communication: *p.m, Now: p.a.now(),
+		UnsubscribeURL: link, TelegramLink: chat,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return campaign.SendOutcome{}, ctx.Err()
 		}
 		v := skip("template", "%v", err)
+		if missing, ok := errors.AsType[*channels.MissingVariable](err); ok && missing.Name == channels.TelegramLinkVariable && noChat != "" {
+			v.Detail += ": " + noChat
+		}
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	if greeting != "" {

@@ -203,7 +203,7 @@ func (h *hooks) hook(ctx context.Context, provider, id string) (channels.Hook, e
 	if err != nil {
 		return nil, err
 	}
-	hook, ok, err := h.server.Channels.OpenHook(i, channels.Deps{Secrets: secrets, Replies: channels.ReplyTokens{Secret: signs}, Now: h.server.Now})
+	hook, ok, err := h.server.Channels.OpenHook(i, channels.Deps{Secrets: secrets, Replies: channels.ReplyTokens{Secret: signs}, Now: h.server.Now, StartSecret: inbound.StartSecret(h.server.Store)})
 	if !ok {
 		return nil, store.ErrNotFound
 	}

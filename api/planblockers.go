@@ -122,6 +122,10 @@ func (o *outlook) delivery(ctx context.Context) (err error) {
 		o.add("the stage %s is paused", o.stage.Name)
 	}
 	o.drawn = o.stage.Draw(o.c.ID, o.m.ID).Delivery
+	if o.drawn.WaitForLink && o.drawn.Channel == campaign.Telegram && o.c.TelegramChatID == "" {
+		o.add("%s waits until the contact opens its Telegram link", o.m.Name)
+		return nil
+	}
 	first, err := o.reach(ctx, &o.drawn)
 	if err != nil || first == "" {
 		return err

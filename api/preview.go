@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"carillon/campaign"
 	"carillon/channels"
+	"carillon/store"
 )
 
 // ForContact names a contact of the campaign, or describes one that is not stored.
@@ -111,7 +113,14 @@ func (s *Server) renderInput(ctx context.Context, campaignID, stageID string, wh
 	}
 	in := &channels.Input{
 		Campaign: c, Stage: stage, Contact: contact, Now: s.now(),
-		UnsubscribeURL: strings.TrimSuffix(s.PublicURL, "/") + "/u/preview", TelegramLink: "https://t.me/bot?start=preview",
+		UnsubscribeURL: strings.TrimSuffix(s.PublicURL, "/") + "/u/preview",
+	}
+	bot, err := s.Store.TelegramBot(ctx, campaignID)
+	switch {
+	case err == nil:
+		in.TelegramLink = channels.StartURL(channels.BotUsername(&bot), channels.PreviewToken)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
 	}
 	for _, m := range contact.Communications {
 		if m.StageID == stage.ID || m.StageName == stage.Name {

@@ -22,6 +22,7 @@ const (
 	DecisionRead           DecisionKind = "read"
 	DecisionReplied        DecisionKind = "replied"
 	DecisionOptOut         DecisionKind = "opt_out"
+	DecisionLinked         DecisionKind = "linked"
 	DecisionMessage        DecisionKind = "message"
 	DecisionSessionStarted DecisionKind = "session_started"
 	DecisionSessionEnded   DecisionKind = "session_ended"

@@ -15,6 +15,7 @@ const (
 	EventRelease  EventKind = "release"  // what held the contact is gone
 	EventOperate  EventKind = "operate"  // an operator decides
 	EventPerson   EventKind = "person"   // a session changes hands: Action says how
+	EventLinked   EventKind = "linked"   // the contact has opened a chat by its link
 )
 
 // Events of the run itself: the results of its commands, and time passing.
@@ -49,6 +50,7 @@ type Event struct {
 	Import    *RowImport       `json:"import,omitempty"`
 	Release   *Release         `json:"release,omitempty"`
 	Operation *Operation       `json:"operation,omitempty"`
+	Linked    *Linked          `json:"linked,omitempty"`
 	Verdict   *Verdict         `json:"verdict,omitempty"`
 	Sent      *SendOutcome     `json:"sent,omitempty"`
 	Decided   *StrategyOutcome `json:"decided,omitempty"`
@@ -71,6 +73,13 @@ type RowImport struct {
 	ImportID string `json:"import_id"`
 	Line     int    `json:"line"`
 	Row      Row    `json:"row"`
+}
+
+// Linked is where a contact has opened a chat, proven by a token of ours.
+type Linked struct {
+	Channel Channel `json:"channel"`
+	Address string  `json:"address"`
+	Name    string  `json:"name,omitempty"` // as the provider knows the person
 }
 
 // Resume policies: what a release does to dates that have passed meanwhile.

@@ -59,9 +59,15 @@ func (p Progress) Hear(report string, at time.Time) (Progress, bool) {
 }
 
 // Heard is what a report means for a contact that no workflow runs: it has not
-// begun, or its end has come. Nothing is planned or closed; the timeline shows it.
+// begun, or its end has come. Nothing is planned or closed; the timeline shows it,
+// and the contact where it can be written to from now on.
 func Heard(c *Contact, e *Event, now time.Time) []Decision {
 	s := State{Contact: *c}
+	if e.Kind == EventLinked {
+		s.onLinked(e, now)
+		*c = s.Contact
+		return s.Decisions
+	}
 	s.onDelivery(e, now)
 	return s.Decisions
 }

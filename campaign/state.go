@@ -112,6 +112,7 @@ type Tried struct {
 type Deferral struct {
 	CommunicationID string    `json:"communication_id"`
 	Until           time.Time `json:"until"`
+	Reason          string    `json:"reason,omitempty"` // ReasonNoChat, of one that ends when a chat is known
 }
 
 // Kinds of trouble: what a retry repeats.

@@ -53,6 +53,8 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 		s.operate(e.Operation, now)
 	case EventPerson:
 		s.onPerson(e, now)
+	case EventLinked:
+		s.onLinked(e, now)
 	case EventGated:
 		return s.onGated(e, now)
 	case EventSent:
@@ -88,6 +90,7 @@ func (s *State) advance(now time.Time) []Command {
 	if s.Stopping != "" {
 		return s.advanceStop(now)
 	}
+	s.endWaits()
 	for s.Job == nil {
 		if c := s.nextClose(); c != nil {
 			return s.start(*c)

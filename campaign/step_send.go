@@ -189,7 +189,11 @@ func (s *State) backToPlanned(m *Communication, now time.Time) {
 
 func (s *State) deferUntil(m *Communication, until time.Time, reason string, now time.Time) {
 	until = until.UTC().Truncate(time.Microsecond)
-	s.Deferrals = append(s.Deferrals, Deferral{CommunicationID: m.ID, Until: until})
+	d := Deferral{CommunicationID: m.ID, Until: until}
+	if reason == ReasonNoChat {
+		d.Reason = reason
+	}
+	s.Deferrals = append(s.Deferrals, d)
 	s.decide(now, DecisionDeferred, reason, fmt.Sprintf("%s waits until %s (%s)", m.Name, until.UTC().Format(time.RFC3339), reason), commData(m))
 }
 

@@ -96,7 +96,7 @@ var deliveryFields = map[string]Field{
 	"start_state":    {Label: "Start state", Hint: "Where the agent begins; a communication may set its own."},
 	"complete_on":    {Label: "Complete on", Hint: "When the notification counts as done; accepted is the default.", Values: []string{"accepted", "delivered"}},
 	"unknown_policy": {Label: "Unknown outcome", Hint: "hold asks a person; resend may send twice.", Values: []string{"hold", "resend"}},
-	"wait_for_link":  {Label: "Wait for link", Hint: "Wait until the contact has opened the bot's link.", Values: []string{"true", "false"}},
+	"wait_for_link":  {Label: "Wait for link", Hint: "A contact without a chat is waited for until it has opened {{ telegram_link }}, as long as its session would last.", Values: []string{"true", "false"}},
 }
 
 // describeChannel returns what is true of a channel whoever carries it.

@@ -7,7 +7,10 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"net/url"
 	"strings"
+
+	"carillon/campaign"
 )
 
 // StartSecret is the name of the workspace's secret that signs start tokens.
@@ -47,6 +50,42 @@ func (s Starter) Token(integrationID, contactID string) string {
 		return ""
 	}
 	return token
+}
+
+// URL is the link that opens the integration's bot with a contact's token, or "":
+// https://core.telegram.org/bots/features#deep-linking
+func (s Starter) URL(i *campaign.Integration, contactID string) string {
+	name, token := BotUsername(i), s.Token(i.ID, contactID)
+	if name == "" || token == "" {
+		return ""
+	}
+	return StartURL(name, token)
+}
+
+// StartURL is the link that opens a bot with a token.
+func StartURL(username, token string) string {
+	return "https://t.me/" + url.PathEscape(username) + "?start=" + token
+}
+
+// BotUsername is the name of an integration's bot without the @, "" if it names none.
+func BotUsername(i *campaign.Integration) string {
+	return strings.TrimPrefix(strings.TrimSpace(i.Settings["bot_username"]), "@")
+}
+
+// TelegramLinkVariable is how templates name the link.
+const TelegramLinkVariable = "telegram_link"
+
+// MentionsTelegramLink reports that a template of the delivery may write the link.
+func MentionsTelegramLink(d *campaign.Delivery) bool {
+	if strings.Contains(d.Subject, TelegramLinkVariable) || strings.Contains(d.Template, TelegramLinkVariable) {
+		return true
+	}
+	for _, text := range d.Variables {
+		if strings.Contains(text, TelegramLinkVariable) {
+			return true
+		}
+	}
+	return false
 }
 
 // Read verifies a token, in constant time, and returns whose it is; false if we

@@ -37,7 +37,7 @@ func variables(in *Input) map[string]any {
 		vars["unsubscribe_url"] = in.UnsubscribeURL
 	}
 	if in.TelegramLink != "" {
-		vars["telegram_link"] = in.TelegramLink
+		vars[TelegramLinkVariable] = in.TelegramLink
 	}
 	return vars
 }

@@ -5,8 +5,10 @@
 package inbound
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 
 	"carillon/channels"
 	"carillon/store"
@@ -31,9 +33,27 @@ func Events(provider, integrationID string, reports []channels.Report) []store.P
 				e.Files = append(e.Files, store.EventFile(f))
 			}
 		}
+		if id := r.Identity; id != nil {
+			e.Identity = &store.Identity{ContactID: id.ContactID, UserID: id.UserID, Previous: id.Previous, Name: id.Name, Blocked: id.Blocked}
+		}
 		events = append(events, e)
 	}
 	return events
+}
+
+// StartSecret gives hooks and pollers the workspace's secret that signs start
+// tokens; a store without a key for secrets has none.
+func StartSecret(s interface {
+	WorkspaceSecret(ctx context.Context, name string) ([]byte, error)
+},
+) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		secret, err := s.WorkspaceSecret(ctx, channels.StartSecret)
+		if errors.Is(err, store.ErrNoKey) {
+			return nil, nil
+		}
+		return secret, err
+	}
 }
 
 // Unread reports what nobody could read: it is kept as it came, once.

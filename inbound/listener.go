@@ -135,7 +135,7 @@ func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[st
 // listen polls one integration until ctx ends.
 func (l *Listener) listen(ctx context.Context, p *post) {
 	i := &p.integration
-	poller, err := l.Channels.OpenPoll(*i, channels.Deps{HTTP: l.HTTP, Dial: l.Dial, Secrets: p.secrets, Replies: p.replies, Now: l.Now})
+	poller, err := l.Channels.OpenPoll(*i, channels.Deps{HTTP: l.HTTP, Dial: l.Dial, Secrets: p.secrets, Replies: p.replies, Now: l.Now, StartSecret: StartSecret(l.Store)})
 	if err != nil {
 		l.trouble(ctx, i, err)
 		return // until somebody changes it

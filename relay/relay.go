@@ -76,8 +76,8 @@ func Input(c *campaign.Contact) workflows.ContactInput {
 
 // Deliver signals one event to its contact. Rows of imports and stops start a
 // workflow where none runs, and wake one that waits for its first date; what a
-// provider reports of a contact without a workflow goes on its timeline; any
-// other event is put with the unmatched ones.
+// provider reports of a contact without a workflow goes on its timeline, and
+// where it can be written to into its record; any other event is put with the unmatched ones.
 // The event stays untaken until the workflow has recorded it.
 func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 	var event campaign.Event
@@ -105,7 +105,7 @@ func (r *Relay) Deliver(ctx context.Context, e store.InboxEvent) error {
 		err = r.Temporal.SignalWorkflow(ctx, id, "", name, event)
 	}
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
-		if event.Kind == campaign.EventDelivery {
+		if event.Kind == campaign.EventDelivery || event.Kind == campaign.EventLinked {
 			return r.heard(ctx, &e, &event)
 		}
 		if event.Kind == campaign.EventMessage {

@@ -130,6 +130,7 @@ func (c conn) dropContacts(ctx context.Context, rows []contactRow) error {
 		`delete from inbox where ` + in("contact_id", "$1"),
 		`delete from sends where ` + in("contact_id", "$1"),
 		`delete from provider_events where ` + in("contact_id", "$1"),
+		`delete from identities where ` + in("contact_id", "$1"),
 		`delete from outbox where ` + in("contact_id", "$1"),
 		`delete from holds where ` + in("contact_id", "$1"),
 		`delete from agent_leases where ` + in("contact_id", "$1"),

@@ -83,6 +83,7 @@ func (c conn) eraseAround(ctx context.Context, ids []string) error {
 		`update import_pending set raw = '' where ` + in("contact_id", "$1"),
 		`delete from strategy_runs where ` + in("contact_id", "$1"),
 		`delete from memos where ` + in("contact_id", "$1"),
+		`delete from identities where ` + in("contact_id", "$1"),
 	} {
 		if _, err := c.exec(ctx, statement, texts(ids)); err != nil {
 			return err

@@ -81,6 +81,9 @@ func (s *Store) DeleteIntegration(ctx context.Context, id string) error {
 		if _, err = c.exec(ctx, `delete from polls where integration_id = $1`, id); err != nil {
 			return err
 		}
+		if _, err = c.exec(ctx, `delete from identities where integration_id = $1`, id); err != nil {
+			return err
+		}
 		_, err = c.exec(ctx, `delete from secrets where owner = 'integrations' and owner_id = $1`, id)
 		return err
 	})

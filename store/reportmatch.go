@@ -153,6 +153,8 @@ func (m *reporting) apply(ctx context.Context, events []ProviderEvent) error {
 			err = m.status(ctx, e, v)
 		case ReportMessage:
 			err = m.message(ctx, e, v)
+		case ReportIdentity:
+			err = m.identity(ctx, e)
 		}
 		if err != nil {
 			return err
@@ -226,13 +228,18 @@ func reportEventID(integrationID, key string) string {
 }
 
 func (m *reporting) tell(e *ProviderEvent, event campaign.Event) error {
-	event.ID = reportEventID(e.IntegrationID, e.Key)
+	return m.tellOne(e.ContactID, reportEventID(e.IntegrationID, e.Key), event)
+}
+
+// tellOne tells a contact by the id of the event.
+func (m *reporting) tellOne(contactID, id string, event campaign.Event) error {
+	event.ID = id
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
 	m.inbox = append(m.inbox, InboxEvent{
-		ID: event.ID, ContactID: e.ContactID, SessionID: event.SessionID, Kind: string(event.Kind), Payload: payload, At: m.moment(),
+		ID: event.ID, ContactID: contactID, SessionID: event.SessionID, Kind: string(event.Kind), Payload: payload, At: m.moment(),
 	})
 	return nil
 }

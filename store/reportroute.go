@@ -39,13 +39,19 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 	case v != nil:
 		event.CommunicationID = v.CommunicationID
 	default:
+		why, err := m.unmatched(ctx, e)
+		if err != nil {
+			return err
+		}
 		if campaign.IsStop(e.Content) { // whoever it is
-			m.suppressions = append(m.suppressions, suppressionsOf("", e.Address, e.Channel, "opt_out", micros(m.now))...)
+			if err := m.optOut(ctx, e.ContactID, e.Address, e.Channel); err != nil {
+				return err
+			}
 		}
 		id := reportEventID(e.IntegrationID, e.Key)
-		_, err := m.c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
-			values ($1, '', '', $2, '{}', $3, $4, $5, $4, 0) on conflict do nothing`,
-			id, string(campaign.EventMessage), e.Content, micros(m.now), cut("nobody is known at "+e.Address+" on "+e.IntegrationID))
+		_, err = m.c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
+			values ($1, $6, '', $2, '{}', $3, $4, $5, $4, 0) on conflict do nothing`,
+			id, string(campaign.EventMessage), e.Content, micros(m.now), cut(why), e.ContactID)
 		return err
 	}
 	if campaign.IsStop(e.Content) {
@@ -55,6 +61,11 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 			ch = session.Channel
 		}
 		if err := m.optOut(ctx, e.ContactID, e.Address, ch); err != nil {
+			return err
+		}
+	}
+	if e.Identity != nil {
+		if err := m.keepIdentity(ctx, e, e.ContactID, false); err != nil {
 			return err
 		}
 	}
@@ -117,6 +128,12 @@ func (m *reporting) note(ctx context.Context, e *ProviderEvent, session *campaig
 	return err
 }
 
+// newestTalk ends a query for the session that an answer without a reference is
+// for. One whose opening surely has not left yet is nobody's to answer in.
+const newestTalk = ` and not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
+		and (o.id = o.communication_id or o.id like o.communication_id || '#%'))
+	order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`
+
 // route finds the session of a message, nil if there is none.
 func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend) (*campaign.Session, error) {
 	id := e.SessionID
@@ -138,15 +155,15 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 	if e.Address == "" {
 		return nil, nil
 	}
-	// A session whose opening surely has not left yet is nobody's to answer in.
 	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and lower(address) = $2 and address <> ''
-			and not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
-				and (o.id = o.communication_id or o.id like o.communication_id || '#%'))
-		order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`, []any{e.IntegrationID, strings.ToLower(e.Address)}, scanSession)
-	if err != nil || len(found) == 0 {
+		`+newestTalk, []any{e.IntegrationID, strings.ToLower(e.Address)}, scanSession)
+	if err != nil {
 		return nil, err
 	}
-	return &found[0], nil
+	if len(found) > 0 {
+		return &found[0], nil
+	}
+	return m.routeKnown(ctx, e)
 }
 
 // follow keeps under which number WhatsApp knows the contact of a session. Of some

@@ -48,6 +48,10 @@ type Agents interface {
 	CreateIntegration(ctx context.Context, i campaign.Integration) error
 	Integration(ctx context.Context, idOrName string) (campaign.Integration, error)
 	Integrations(ctx context.Context, p Page) (List[campaign.Integration], error)
+	// TelegramBot returns the integration whose bot a campaign's contacts are given
+	// links to: that of its first stage on Telegram, else the workspace's only one.
+	// It has a bot_username; ErrNotFound if there is none.
+	TelegramBot(ctx context.Context, campaignID string) (campaign.Integration, error)
 	UpdateIntegration(ctx context.Context, id string, change func(*campaign.Integration) error) (campaign.Integration, error)
 	DeleteIntegration(ctx context.Context, id string) error
 	SetIntegrationSecrets(ctx context.Context, id string, secrets map[string]campaign.Secret) error

@@ -44,6 +44,8 @@ type ProviderEvent struct {
 	Subject   string      `json:"subject,omitempty"`
 	Files     []EventFile `json:"files,omitempty"`
 
+	Identity *Identity `json:"identity,omitempty"` // who the contact is to the provider, of any kind
+
 	Raw       string `json:"-"`
 	SendID    string `json:"-"` // "": not matched
 	ContactID string `json:"-"`
@@ -55,6 +57,21 @@ type EventFile struct {
 	Type string `json:"type,omitempty"`
 	Size int64  `json:"size,omitempty"` // bytes, 0 if not known
 	URL  string `json:"url,omitempty"`
+}
+
+// Identity is who a contact is to a provider.
+type Identity struct {
+	ContactID string `json:"contact_id,omitempty"` // proven by a token of ours; "" finds the contact by address or ids
+	UserID    string `json:"user_id,omitempty"`
+	Previous  string `json:"previous,omitempty"` // the id that UserID takes the place of
+	Name      string `json:"name,omitempty"`
+	Blocked   bool   `json:"blocked,omitempty"` // the person has blocked us
+
+	// What is kept of it; of one that is told, nothing.
+	IntegrationID string     `json:"-"`
+	Address       string     `json:"-"`
+	LinkedAt      *time.Time `json:"-"`
+	BlockedAt     *time.Time `json:"-"`
 }
 
 // Unsubscription is a person's click on the link in a message.
@@ -78,6 +95,8 @@ type Reports interface {
 	// provider's id of their message was known. SettleSend does so too; this is
 	// for the two that crossed.
 	RematchReports(ctx context.Context, since, now time.Time) ([]InboxEvent, error)
+	// Identities returns who a contact is to providers, by integration.
+	Identities(ctx context.Context, contactID string) ([]Identity, error)
 	// DropReports forgets events received before a moment, those that were matched
 	// to nothing before another, later one.
 	DropReports(ctx context.Context, before, unmatchedBefore time.Time) error

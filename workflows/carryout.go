@@ -20,7 +20,7 @@ func (r *run) carryOut(ctx workflow.Context, c campaign.Command) (*campaign.Even
 	switch c.Kind {
 	case campaign.CommandGate:
 		v, err := Gate.local(ctx, quick("may "+name+" be sent now?"), GateInput{
-			Contact: s.Contact, CommunicationID: c.CommunicationID, Tried: s.TriedOf(c.CommunicationID), Now: workflow.Now(ctx),
+			Contact: s.Contact, CommunicationID: c.CommunicationID, Tried: s.TriedOf(c.CommunicationID), Waited: s.Waited(c.CommunicationID), Now: workflow.Now(ctx),
 		})
 		return &campaign.Event{Kind: campaign.EventGated, Verdict: &v}, err
 	case campaign.CommandStrategy:

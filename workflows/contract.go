@@ -39,6 +39,7 @@ const (
 	SignalImport   = "import"
 	SignalRelease  = "release"
 	SignalStop     = "stop"
+	SignalLinked   = "linked"
 	UpdateOperate  = "operate"
 	QueryState     = "state"
 	QueryPlan      = "plan"
@@ -162,7 +163,8 @@ type RecordInput struct {
 type GateInput struct {
 	Contact         campaign.Contact `json:"contact"`
 	CommunicationID string           `json:"communication_id"`
-	Tried           []string         `json:"tried,omitempty"` // labels of deliveries that were refused
+	Tried           []string         `json:"tried,omitempty"`  // labels of deliveries that were refused
+	Waited          bool             `json:"waited,omitempty"` // for a chat, in vain
 	Now             time.Time        `json:"now"`
 }
 

@@ -36,6 +36,7 @@ func (r *run) listen(ctx workflow.Context) error {
 		{SignalImport, "a row of an import for this contact"},
 		{SignalRelease, "what held the contact is gone"},
 		{SignalStop, "stop this contact"},
+		{SignalLinked, "the contact has opened a chat by its link"},
 	} {
 		r.sel.AddReceive(workflow.GetSignalChannelWithOptions(ctx, s.name, workflow.SignalChannelOptions{Description: s.description}),
 			func(c workflow.ReceiveChannel, _ bool) {

@@ -56,12 +56,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	if err := p.Describe().Complete(i, d.Secrets); err != nil {
 		return nil, err
 	}
-	return &sender{bot: newBot(i, d), username: Username(i), now: d.Clock}, nil
-}
-
-// Username is the bot's name without the @, "" if the integration names none.
-func Username(i campaign.Integration) string {
-	return strings.TrimPrefix(strings.TrimSpace(i.Settings["bot_username"]), "@")
+	return &sender{bot: newBot(i, d), username: channels.BotUsername(&i), now: d.Clock}, nil
 }
 
 // sender implements [channels.Sender] and [channels.Verifier]. Nothing looks a

@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Ledger", testLedger},
 		{"Reports", testReports},
 		{"Polls", testPolls},
+		{"Identities", testIdentities},
+		{"TelegramBot", testTelegramBot},
 		{"OptOuts", testOptOuts},
 		{"Limits", testLimits},
 		{"DailyCaps", testDailyCaps},

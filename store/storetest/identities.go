@@ -1,0 +1,131 @@
+package storetest
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"carillon/campaign"
+	"carillon/store"
+)
+
+func testIdentities(t *testing.T, s *store.Store) {
+	ctx, m := t.Context(), newMailing(t, s)
+	person := m.contact.ExternalID
+	tells := func(i int, id store.Identity, change ...func(*store.ProviderEvent)) store.ProviderEvent {
+		return m.event("", "", i, append([]func(*store.ProviderEvent){func(e *store.ProviderEvent) {
+			e.Kind, e.Channel, e.Address, e.Identity = store.ReportIdentity, campaign.Telegram, "4242", &id
+		}}, change...)...)
+	}
+	says := func(i int, from string, id *store.Identity) store.ProviderEvent {
+		return m.event("", "", i, func(e *store.ProviderEvent) {
+			e.Kind, e.Channel, e.Content, e.Address, e.Identity = store.ReportMessage, campaign.Telegram, "hello", from, id
+		})
+	}
+	identity := func() store.Identity {
+		found, err := s.Identities(ctx, m.contact.ID)
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		return found[0]
+	}
+
+	// Nobody is known by who opens the bot without a token, nor by the token of somebody who is gone.
+	require.Empty(t, m.commit(tells(0, store.Identity{UserID: "4242", Name: "Ada"}), tells(0, store.Identity{ContactID: "ct_gone", UserID: "4242"})))
+	found, err := s.Identities(ctx, m.contact.ID)
+	require.NoError(t, err)
+	require.Empty(t, found)
+
+	// A token binds the contact to the chat, and the contact is told, once.
+	link := tells(1, store.Identity{ContactID: m.contact.ID, UserID: "4242", Name: "Ada\x00"})
+	events, err := s.CommitReports(ctx, []store.ProviderEvent{link}, now)
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+	var event campaign.Event
+	require.NoError(t, json.Unmarshal(events[0].Payload, &event))
+	require.Equal(t, campaign.EventLinked, event.Kind)
+	require.Equal(t, m.contact.ID, events[0].ContactID)
+	require.Equal(t, &campaign.Linked{Channel: campaign.Telegram, Address: "4242", Name: "Ada"}, event.Linked)
+	require.Empty(t, m.commit(link))
+	linked := now.Add(time.Second).UTC().Truncate(time.Microsecond)
+	require.Equal(t, store.Identity{IntegrationID: "in_1", ContactID: m.contact.ID, UserID: "4242", Address: "4242", Name: "Ada", LinkedAt: &linked}, identity())
+	require.NoError(t, s.HearEvent(ctx, event.ID, m.contact.ID, func(c *campaign.Contact) []campaign.Decision { return campaign.Heard(c, &event, now) }))
+	contact, err := s.ContactByID(ctx, m.contact.ID)
+	require.NoError(t, err)
+	require.Equal(t, "4242", contact.TelegramChatID, "also where no workflow runs")
+
+	// A message before any conversation is for a person to look at, who sees whose it is.
+	require.Empty(t, m.commit(says(2, "4242", nil)))
+	unmatched, err := s.UnmatchedEvents(ctx, store.Page{})
+	require.NoError(t, err)
+	require.Len(t, unmatched.Items, 1)
+	require.Equal(t, m.contact.ID, unmatched.Items[0].ContactID)
+
+	// A conversation is found under another number or id of the same person.
+	require.NoError(t, s.OpenSession(ctx, campaign.Session{ID: "ss_1", ContactID: m.contact.ID, CommunicationID: "c-1", IntegrationID: "in_1", Channel: campaign.Telegram, Address: "+1555", Status: campaign.SessionOpen, CreatedAt: now}))
+	require.Len(t, m.commit(says(3, "4242", nil)), 1, "by the chat")
+	require.Len(t, m.commit(says(4, "+1555", &store.Identity{UserID: "US.1"})), 1, "by the address, which comes with an id")
+	require.Equal(t, "US.1", identity().UserID)
+	require.Len(t, m.commit(says(5, "US.1", nil)), 1, "by the id alone")
+	require.Empty(t, m.commit(tells(6, store.Identity{UserID: "US.2", Previous: "US.1"}, func(e *store.ProviderEvent) { e.Address = "+1666" })), "nothing to be told")
+	require.Len(t, m.commit(says(7, "+1666", nil)), 1, "by the new number")
+	require.Len(t, m.commit(says(8, "+1777", &store.Identity{UserID: "US.2"})), 1, "by the new id")
+	require.Empty(t, m.commit(says(9, "+1888", &store.Identity{UserID: "US.1"})), "the old one is nobody's")
+	other := says(9, "+1777", nil)
+	other.IntegrationID = "in_2"
+	require.Empty(t, m.commit(other), "an id counts at its own provider")
+	require.Equal(t, &linked, identity().LinkedAt)
+
+	// Whoever blocks us has opted out, on this channel.
+	require.Empty(t, m.suppressed(person, "", campaign.Telegram))
+	require.Equal(t, []string{"delivery opt_out"}, m.commit(tells(10, store.Identity{UserID: "US.2", Blocked: true}, func(e *store.ProviderEvent) {
+		e.Status, e.Suppress, e.Reason, e.Address = campaign.ReportOptOut, "opt_out", "the person blocked the bot", "+1777"
+	})))
+	require.Equal(t, "opt_out", m.suppressed(person, "", campaign.Telegram))
+	require.Equal(t, "opt_out", m.suppressed("", "+1777", campaign.Telegram))
+	require.Empty(t, m.suppressed(person, "", campaign.Email))
+	require.True(t, identity().Blocked)
+	require.Empty(t, m.commit(tells(11, store.Identity{UserID: "US.2"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
+	require.False(t, identity().Blocked)
+	require.Equal(t, "opt_out", m.suppressed(person, "", campaign.Telegram), "a person here takes that back")
+
+	require.NoError(t, s.DeleteContact(ctx, "ca_1", m.contact.ID))
+	found, err = s.Identities(ctx, m.contact.ID)
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
+func testTelegramBot(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	newCampaign(t, s, "ca_1", campaign.Running)
+	bot := func() string {
+		i, err := s.TelegramBot(ctx, "ca_1")
+		if err != nil {
+			require.ErrorIs(t, err, store.ErrNotFound)
+		}
+		return i.ID
+	}
+	require.Empty(t, bot())
+	add := func(id, provider, username string) {
+		require.NoError(t, s.CreateIntegration(ctx, campaign.Integration{ID: id, Name: "The " + id, Provider: provider, Settings: map[string]string{"bot_username": username}}))
+	}
+	add("in_nameless", "telegram", "")
+	add("in_other", "sendgrid", "x")
+	require.Empty(t, bot(), "a bot without a name has no link")
+	add("in_1", "telegram", "one_bot")
+	require.Equal(t, "in_1", bot(), "the only one")
+	add("in_2", "telegram", "two_bot")
+	require.Empty(t, bot(), "which one?")
+	require.NoError(t, s.CreateAgent(ctx, campaign.Agent{ID: "ag_1", Name: "Anna", Kind: campaign.AgentExternal, Integrations: map[string]string{"telegram": "The in_2"}}))
+	for _, st := range []campaign.Stage{
+		{ID: "st_1", Name: "Mail", Delivery: campaign.Delivery{Channel: campaign.Email, Integration: "in_1", Agent: "ag_1"}},
+		{ID: "st_2", Name: "Nameless", Delivery: campaign.Delivery{Channel: campaign.Telegram, Integration: "in_nameless", Agent: "ag_1"}},
+		{ID: "st_3", Name: "Chat", Delivery: campaign.Delivery{Channel: campaign.Telegram, Agent: "ag_1"}},
+	} {
+		st.CampaignID, st.Weight = "ca_1", 1
+		_, err := s.CreateStage(ctx, st)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "in_2", bot(), "the stage's, by its agent")
+}
