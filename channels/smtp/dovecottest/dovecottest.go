@@ -81,13 +81,13 @@ type Server struct {
 	Plain, TLS string // ports: for STARTTLS, and with TLS from the first byte
 	Roots      *x509.CertPool
 	RootsFile  string // PEM
-	Cert       tls.Certificate
 
 	t       testing.TB
 	dir     string
 	command func() *exec.Cmd
 	running *exec.Cmd
 	letters int
+	cert    tls.Certificate
 }
 
 // Start starts a server; it ends with the test. Without dovecot the test is
@@ -147,6 +147,11 @@ func Start(t testing.TB) *Server {
 	})
 	s.Run()
 	return s
+}
+
+// TLSConfig is for another server of the test, with the same certificate.
+func (s *Server) TLSConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12}
 }
 
 // Run starts the server again after Stop.
@@ -278,6 +283,6 @@ func (s *Server) certify() {
 	s.write("key.pem", secret)
 	s.Roots, s.RootsFile = x509.NewCertPool(), filepath.Join(s.dir, "cert.pem")
 	s.Roots.AppendCertsFromPEM(cert)
-	s.Cert, err = tls.X509KeyPair(cert, secret)
+	s.cert, err = tls.X509KeyPair(cert, secret)
 	s.check(err)
 }
