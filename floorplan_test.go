@@ -30,7 +30,7 @@ var rooms = []room{
 			"go.temporal.io/sdk/activity go.temporal.io/sdk/log go.temporal.io/sdk/temporal go.temporal.io/sdk/workflow " +
 			"go.temporal.io/api/enums/v1", // the constants of child workflow options
 	},
-	{"channels", "campaign", ""},
+	{"channels", "campaign internal/public", ""},
 	{"channels/channeltest", "campaign channels channels/fault", ""},
 	{"channels/fault", "", "std"},
 	{"channels/all", "channels channels/*", ""},
@@ -43,7 +43,7 @@ var rooms = []room{
 	{"agents/agenttest", "campaign agents", ""},
 	{"agents/all", "agents agents/*", ""},
 	{"agents/*", "campaign agents", ""},
-	{"strategies/...", "campaign strategies/...", ""},
+	{"strategies/...", "campaign strategies/... internal/public", ""},
 	{"intake", "", "std golang.org/x/text/... golang.org/x/net/idna github.com/wlynxg/chardet github.com/nyaruka/phonenumbers"},
 	{"bundle", "campaign", "std !net !net/http/... !os/... !database/sql/... go.yaml.in/yaml/v3"},
 	{"store/storetest", "campaign store internal/pgtest", ""},
@@ -56,6 +56,7 @@ var rooms = []room{
 	{"console", "", "std"},
 	{"examples", "", "std !net !net/http/... !os/... !database/sql/..."},
 	{"internal/pgtest", "", ""},
+	{"internal/public", "", "std !net !net/http/... !os/..."},
 	{"cmd/...", "...", ""},
 	{"e2e/...", "...", ""},
 	{"bench/...", "...", ""},

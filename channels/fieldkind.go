@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"carillon/internal/public"
 )
 
 // Kinds of fields, checked when an integration is saved.
@@ -78,7 +80,7 @@ func CheckURL(v string, allowPrivate bool) string {
 func checkHost(host string, allowPrivate bool) string {
 	private := host + " is " + ErrPrivate.Error()
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if !allowPrivate && !public(ip) {
+		if !allowPrivate && !public.Is(ip) {
 			return private
 		}
 		return ""

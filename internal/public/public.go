@@ -1,12 +1,9 @@
-package egress
+// Package public tells addresses of the public Internet from all others. What an
+// operator enters or a strategy calls may reach only those, unless the operator
+// allows the others. It imports the standard library only.
+package public
 
-import (
-	"context"
-	"net"
-	"net/http"
-	"net/netip"
-	"syscall"
-)
+import "net/netip"
 
 // special lists the addresses that are not of the public Internet: private,
 // loopback, link-local (where clouds serve their metadata), shared (CGNAT),
@@ -32,8 +29,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-// Public reports whether the address is one of the public Internet.
-func Public(a netip.Addr) bool {
+// Is reports whether the address is one of the public Internet.
+func Is(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if translated.Contains(a) {
 		b := a.As16()
@@ -45,22 +42,4 @@ func Public(a netip.Addr) bool {
 		}
 	}
 	return a.IsValid()
-}
-
-// dial connects. Addresses are judged after the name was resolved, right before
-// each connection, so a name that changes its mind in between gains nothing.
-func (p *Proxy) dial(ctx context.Context, network, target string) (net.Conn, error) {
-	d := net.Dialer{Timeout: p.options.DialTimeout, Resolver: p.options.Resolver}
-	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		if !p.options.AllowPrivate && !Public(to.Addr()) {
-			return refuse(http.StatusForbidden,
-				"%s is at %s, which is not a public address; the operator can allow such ones (CARILLON_ALLOW_PRIVATE_URLS)", target, to.Addr())
-		}
-		return nil
-	}
-	return d.DialContext(ctx, network, target)
 }
