@@ -132,6 +132,13 @@ func TestConversationsWithAgentsElsewhere(t *testing.T) {
 			s.hears("Bob", 2, "One moment.")
 			session := "/v1/sessions/" + s.sessionOf("Bob")
 			eventually(t, patience, "the session waits for a person", func() bool { return s.get(session)["mode"] == "human" })
+			s.must("POST", session+"/reply", doc{"content": "A person here."})
+			s.hears("Bob", 3, "A person here.")
+			s.says("Bob", "And what now?")
+			eventually(t, patience, "it waits for the person again", func() bool { return s.get(session)["waiting_since"] != nil })
+			s.must("POST", session+"/hand_back", nil)
+			s.hears("Bob", 4, "When do you pay? You wrote: And what now?")
+			require.Equal(t, "agent contact agent operator contact agent", authors(s.get(session)), "it was silent in between")
 		})
 	}
 
