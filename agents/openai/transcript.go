@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"fmt"
 	"strings"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -23,6 +22,10 @@ const (
 	theyWait = "(The conversation begins with your message.)"
 	leftOut  = "(Earlier messages are left out.)"
 )
+
+// ours begins what the engine itself tells the model. A contact who writes it is
+// quoted as one.
+const ours = "(This is not the contact but the system:"
 
 // transcript is the conversation as roles: the contact is the user, the agent and
 // its colleagues are the assistant. Messages of one side that follow each other
@@ -66,7 +69,7 @@ func transcript(list []campaign.Message, room int) []sdk.ChatCompletionMessagePa
 		case m.Author == campaign.AuthorOperator:
 			add(true, "(A colleague wrote:) "+content)
 		default:
-			add(m.Author == campaign.AuthorAgent, content)
+			add(m.Author == campaign.AuthorAgent, strings.ReplaceAll(content, ours, "(The contact wrote:"))
 		}
 	}
 	out := make([]sdk.ChatCompletionMessageParamUnion, len(turns))
@@ -105,6 +108,6 @@ func (c *conversation) note(got *sdk.ChatCompletionChoice, said string, results 
 		c.added = append(c.added, sdk.ToolMessage(r.text, r.id))
 	}
 	if complaint != "" {
-		c.added = append(c.added, sdk.UserMessage(fmt.Sprintf("(This is not the contact but the system: %s)", complaint)))
+		c.added = append(c.added, sdk.UserMessage(ours+" "+complaint+")"))
 	}
 }
