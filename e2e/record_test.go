@@ -52,6 +52,11 @@ func TestRecordHistories(t *testing.T) {
 			m.keepContact(one.scene, play(one), "")
 		})
 	}
+	chat := m.linkScene("webhook", "Ann: Mail+Talk")
+	t.Run("chat-linked", func(t *testing.T) {
+		m.t, m.carillon.t, m.name, chat.scene = t, t, "chat-linked", chat.in(t)
+		m.keepContact(chat.scene, chat.opened("Ann", 77001), "")
+	})
 	t.Run("continue-as-new", func(t *testing.T) { continueAsNew(t) })
 }
 

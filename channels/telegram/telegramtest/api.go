@@ -28,6 +28,7 @@ const Username = "collect_bot"
 // its webhooks Hooks'. It is safe for concurrent use.
 type Server struct {
 	*fault.Server
+	fault.Book[Message]
 	Hooks *fault.Hooks
 	// Now is the fake's clock; nil is time.Now. Set it before use.
 	Now func() time.Time
@@ -36,8 +37,6 @@ type Server struct {
 
 	mu       sync.Mutex
 	chats    map[int64]*chat
-	messages []Message
-	refused  []string
 	answered []string // callback queries
 
 	webhook webhook
@@ -73,31 +72,16 @@ func New(o fault.Owner, token string, chats ...int64) *Server {
 	return s
 }
 
-// Accepted returns the messages that were accepted, in order.
-func (s *Server) Accepted() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.messages)
-}
-
 // Count says how often a text was accepted for a chat. Telegram is given no key
 // of ours, so this is how a message that went twice is seen.
-func (s *Server) Count(chat int64, text string) int {
-	n := 0
-	for _, m := range s.Accepted() {
-		if m.Chat == chat && m.Text == text {
-			n++
-		}
-	}
-	return n
+func (s *Server) Count(chat int64, text string) int { return s.Times()[key(chat, text)] }
+
+// Times counts the accepted messages of each chat and text.
+func (s *Server) Times() map[string]int {
+	return s.Book.Times(func(m *Message) string { return key(m.Chat, m.Text) })
 }
 
-// Refused returns why calls were refused, faults to order aside.
-func (s *Server) Refused() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
-}
+func key(chat int64, text string) string { return strconv.FormatInt(chat, 10) + " " + text }
 
 // Answered returns the callback queries that were answered.
 func (s *Server) Answered() []string {
@@ -226,9 +210,9 @@ func (s *Server) sendMessage(w http.ResponseWriter, _ *http.Request, p map[strin
 	}
 	c.messages++
 	m := Message{ID: c.messages, Chat: id, Text: text, ParseMode: p["parse_mode"], At: s.now()}
-	s.messages = append(s.messages, m)
 	s.tell()
 	s.mu.Unlock()
+	s.Accept(m)
 	answer(w, map[string]any{
 		"message_id": m.ID, "date": m.At.Unix(), "text": m.Text, "chat": map[string]any{"id": id, "type": "private", "first_name": c.name},
 		"from": map[string]any{"id": s.me(), "is_bot": true, "first_name": "Collect", "username": Username},
@@ -247,9 +231,7 @@ func (s *Server) answerCallbackQuery(w http.ResponseWriter, _ *http.Request, p m
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, description string) {
-	s.mu.Lock()
-	s.refused = append(s.refused, description)
-	s.mu.Unlock()
+	s.Refuse(description)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"ok": false, "error_code": status, "description": description})

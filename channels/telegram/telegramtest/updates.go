@@ -93,6 +93,15 @@ func (s *Server) setWebhook(w http.ResponseWriter, _ *http.Request, p map[string
 	answer(w, true)
 }
 
+// Subscribe sets the webhook, as a call of setWebhook does; "" deletes it.
+func (s *Server) Subscribe(address, secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.webhook = webhook{url: address, secret: secret}
+	s.deliver()
+	s.tell()
+}
+
 func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request, p map[string]string) {
 	s.setWebhook(w, r, map[string]string{"drop_pending_updates": p["drop_pending_updates"]})
 }
