@@ -58,7 +58,7 @@ func TestASessionThatIsHandledDoesNotEndByTime(t *testing.T) {
 	d, in := opened(t)
 	until := now.Add(10 * time.Minute)
 	_, err := d.store.UpdateSession(t.Context(), in.SessionID, func(v *campaign.Session) error {
-		v.ClaimedBy, v.ClaimedUntil = "key bob", &until
+		v.Claim("key bob", "ky_bob", until)
 		return nil
 	})
 	require.NoError(t, err)

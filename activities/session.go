@@ -126,7 +126,7 @@ func (a *Activities) OpenLate(ctx context.Context, in workflows.OpenLateInput) (
 	late := from
 	late.ID, late.Late, late.Status, late.Reason, late.EndedAt = in.SessionID, true, campaign.SessionOpen, "", nil
 	late.Results, late.Messages, late.CreatedAt = nil, nil, in.Now
-	late.ClaimedBy, late.ClaimedUntil, late.LastMessageAt, late.WaitingSince = "", nil, nil, nil
+	late.ClaimedBy, late.ClaimedID, late.ClaimedUntil, late.LastMessageAt, late.WaitingSince = "", "", nil, nil, nil
 	if err := a.Store.OpenSession(ctx, late); err != nil {
 		return workflows.None{}, err
 	}

@@ -154,7 +154,7 @@ func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *c
 		out.Results = nil
 		a.Log.Warn("results of a turn left out: over 16 KiB", "agent_id", s.AgentID, "session_id", s.ID)
 	}
-	w := store.TurnWrite{ContactID: in.ContactID, Key: in.MessageID, SessionID: s.ID, State: answer.State, Results: out.Results, HandOff: answer.HandOff}
+	w := store.TurnWrite{ContactID: in.ContactID, Key: in.MessageID, SessionID: s.ID, State: answer.State, Results: out.Results, HandOff: answer.HandOff, Reason: answer.Reason}
 	if answer.Content != "" {
 		out.MessageID, out.Content = "trn_"+in.MessageID, answer.Content
 		w.Message = &campaign.Message{

@@ -51,6 +51,12 @@ func actor(ctx context.Context) string {
 	return id.actor
 }
 
+// keyID is the id of the key that makes the request.
+func keyID(ctx context.Context) string {
+	id, _ := ctx.Value(identityKey{}).(identity)
+	return id.id
+}
+
 func hashKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])

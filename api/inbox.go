@@ -25,7 +25,7 @@ func (s *Server) inbox(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/unclaim", "Lay session back into the inbox", Operator, s.unclaim,
 		describe("Who handles it does so no more; an admin may do it for another."))
 	op(s, g, http.MethodPost, "/sessions/{id}/handoff", "Hand session off to a person", Operator, s.handOff,
-		describe("From now on people answer: the agent's own answers are refused, and its place is free for another session."))
+		describe("From now on people answer: the agent's own answers are refused, and its place is free for another session. The session's reason says why people have it."))
 	op(s, g, http.MethodPost, "/sessions/{id}/hand_back", "Hand session back to its agent", Operator, s.handBack,
 		describe("The agent goes on with all that was said, and answers at once what is unanswered. It takes a place of the agent again; 409 if none is free."))
 	s.people(g)
@@ -43,7 +43,7 @@ type inboxInput struct {
 func (s *Server) listInbox(ctx context.Context, in *inboxInput) (*listed[campaign.Session], error) {
 	f := store.InboxFilter{CampaignID: in.CampaignID, StageName: in.StageName, Channel: in.Channel, DueBefore: in.DueBefore, Claim: in.State, Now: s.now()}
 	if in.State == "mine" {
-		f.ClaimedBy, f.Claim = actor(ctx), ""
+		f.ClaimedID, f.Claim = keyID(ctx), ""
 	}
 	l, err := s.Store.Inbox(ctx, f, in.store())
 	return listAs(l, showSession), err
@@ -65,7 +65,7 @@ func personHas(s campaign.Session) error {
 
 // free refuses what somebody else handles at the moment.
 func (s *Server) free(ctx context.Context, v *campaign.Session) error {
-	if v.ClaimedByOther(actor(ctx), s.now()) {
+	if v.ClaimedByOther(keyID(ctx), s.now()) {
 		return campaign.Errorf(campaign.CodeConflict, "%s handles the session until %s", v.ClaimedBy, v.ClaimedUntil.UTC().Format(time.RFC3339))
 	}
 	return nil
@@ -81,8 +81,8 @@ func (s *Server) take(ctx context.Context, v *campaign.Session) (bool, error) {
 		return false, err
 	}
 	now := s.now()
-	fresh, until := v.ClaimedBy != actor(ctx) || !v.Claimed(now), now.Add(claimTime)
-	v.ClaimedBy, v.ClaimedUntil = actor(ctx), &until
+	fresh := v.ClaimedID != keyID(ctx) || !v.Claimed(now)
+	v.Claim(actor(ctx), keyID(ctx), now.Add(claimTime))
 	return fresh, nil
 }
 
@@ -100,9 +100,9 @@ func (s *Server) claim(ctx context.Context, in *claimInput) (*body[campaign.Sess
 	}
 	return s.hand(ctx, in.ID, campaign.PersonClaim, func(v *campaign.Session) (*handing, error) {
 		h := &handing{action: campaign.PersonClaim}
-		if over && v.ClaimedByOther(actor(ctx), s.now()) {
+		if over && v.ClaimedByOther(keyID(ctx), s.now()) {
 			h.action, h.reason = campaign.PersonTakeOver, v.ClaimedBy
-			v.ClaimedBy, v.ClaimedUntil = "", nil
+			v.Claim("", "", time.Time{})
 		}
 		fresh, err := s.take(ctx, v)
 		if err != nil || !fresh { // a claim that is renewed is no news
@@ -125,7 +125,7 @@ func (s *Server) unclaim(ctx context.Context, in *idInput) (*body[campaign.Sessi
 				return nil, err
 			}
 		}
-		v.ClaimedBy, v.ClaimedUntil = "", nil
+		v.Claim("", "", time.Time{})
 		return &handing{action: campaign.PersonUnclaim}, nil
 	})
 }
@@ -152,7 +152,8 @@ func (s *Server) handOff(ctx context.Context, in *handInput) (*body[campaign.Ses
 		if v.Mode == campaign.ModeHuman {
 			return nil, campaign.Errorf(campaign.CodeConflict, "a person has the session already")
 		}
-		v.Mode, v.ClaimedBy, v.ClaimedUntil = campaign.ModeHuman, "", nil
+		v.Mode, v.Reason = campaign.ModeHuman, in.reason()
+		v.Claim("", "", time.Time{})
 		return &handing{action: campaign.PersonHandOff, reason: in.reason()}, nil
 	})
 }
@@ -173,7 +174,8 @@ func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Se
 		if v.AgentID == "" {
 			return nil, campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
 		}
-		v.Mode, v.ClaimedBy, v.ClaimedUntil = campaign.ModeAI, "", nil
+		v.Mode, v.Reason = campaign.ModeAI, ""
+		v.Claim("", "", time.Time{})
 		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: n > 0 && whole.Messages[n-1].Author == campaign.AuthorContact}, nil
 	})
 }

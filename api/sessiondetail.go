@@ -64,7 +64,11 @@ func orEmpty(d campaign.Dict) campaign.Dict {
 // task says what a session is for, and what is to be found out in it: what its
 // stage declares, and what its agent does. Where both declare a result, the stage's counts.
 func (s *Server) task(ctx context.Context, v *campaign.Session) (description string, fields []campaign.ResultField, err error) {
-	stage, err := s.Store.StageByName(ctx, v.CampaignID, v.StageName)
+	names, err := s.Store.StageNames(ctx, v.CampaignID) // it may be called otherwise by now
+	if err != nil {
+		return "", nil, err
+	}
+	stage, err := s.Store.Stage(ctx, v.CampaignID, names[v.StageName])
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", nil, err
 	}

@@ -94,6 +94,22 @@ agents:
 	require.Equal(t, r, back.Agents[0].States[0].Replies[0])
 }
 
+func TestAStagesResults(t *testing.T) {
+	t.Parallel()
+	stage := campaign.Stage{
+		Name: "Call", Weight: 1, Delivery: campaign.Delivery{Channel: campaign.Human}, Alternatives: []campaign.Alternative{},
+		ResultFields: []campaign.ResultField{{Name: "mood", Type: "enum", Values: []string{"good", "bad"}}},
+	}
+	b := bundle.Bundle{Version: 1, Campaign: bundle.Campaign{Name: "x"}, Stages: []bundle.Stage{bundle.FromStage(&stage)}}
+	written, err := b.Write()
+	require.NoError(t, err)
+	back, err := bundle.Read(written)
+	require.NoError(t, err, "%s", written)
+	var got campaign.Stage
+	back.Stages[0].Into(&got)
+	require.Equal(t, stage, got)
+}
+
 func problems(t *testing.T, err error) string {
 	t.Helper()
 	e, ok := errors.AsType[*campaign.Error](err)

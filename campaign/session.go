@@ -89,7 +89,8 @@ type Session struct {
 	CreatedAt       time.Time     `json:"created_at"`
 	LastMessageAt   *time.Time    `json:"last_message_at"`
 	EndedAt         *time.Time    `json:"ended_at"`
-	ClaimedBy       string        `json:"claimed_by,omitempty"` // the operator who handles it
+	ClaimedBy       string        `json:"claimed_by,omitempty"` // the operator who handles it, by name
+	ClaimedID       string        `json:"claimed_id,omitempty"` // of their key: names may be alike
 	ClaimedUntil    *time.Time    `json:"claimed_until,omitempty"`
 	Timeout         Duration      `json:"timeout,omitempty"`       // how long it waits for either side
 	WaitingSince    *time.Time    `json:"waiting_since,omitempty"` // since when the contact waits for a person
@@ -101,9 +102,18 @@ func (s *Session) Claimed(now time.Time) bool {
 	return s.ClaimedBy != "" && s.ClaimedUntil != nil && s.ClaimedUntil.After(now)
 }
 
-// ClaimedByOther reports whether somebody else handles the session at the moment.
-func (s *Session) ClaimedByOther(operator string, now time.Time) bool {
-	return s.ClaimedBy != operator && s.Claimed(now)
+// ClaimedByOther reports whether somebody with another key handles the session at
+// the moment.
+func (s *Session) ClaimedByOther(keyID string, now time.Time) bool {
+	return s.ClaimedID != keyID && s.Claimed(now)
+}
+
+// Claim gives the session to an operator until a moment; with "" nobody handles it.
+func (s *Session) Claim(name, keyID string, until time.Time) {
+	s.ClaimedBy, s.ClaimedID, s.ClaimedUntil = name, keyID, nil
+	if name != "" {
+		s.ClaimedUntil = &until
+	}
 }
 
 // Wait counts the session's wait anew from a moment.

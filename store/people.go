@@ -20,8 +20,8 @@ func (s *Store) Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign
 	q.equal("stage_name", f.StageName)
 	q.equal("channel", string(f.Channel))
 	now := micros(f.Now) // not part of the list's name: it moves on from page to page
-	q.equal("claimed_by", f.ClaimedBy)
-	if f.ClaimedBy != "" || f.Claim == "claimed" {
+	q.equal("claimed_by", f.ClaimedID)
+	if f.ClaimedID != "" || f.Claim == "claimed" {
 		q.and("claimed_until > ?", now)
 	}
 	if f.Claim == "open" {

@@ -21,7 +21,7 @@ type SessionFilter struct {
 type InboxFilter struct {
 	CampaignID, StageName string
 	Channel               campaign.Channel
-	ClaimedBy             string    // handled by the operator now
+	ClaimedID             string    // handled now by the operator with the key
 	Claim                 string    // "open": handled by nobody now; "claimed": by somebody
 	DueBefore             time.Time // not zero: they end before it unless somebody says something
 	Now                   time.Time
@@ -72,6 +72,7 @@ type TurnWrite struct {
 	State     string            // "" stays
 	Results   campaign.Dict     // merged into the session's
 	HandOff   bool              // a person is to take over
+	Reason    string            // of the hand-off
 }
 
 // Sessions keeps sessions, their messages, and the inbox.

@@ -39,7 +39,7 @@ func (c conn) openSession(ctx context.Context, v campaign.Session) error {
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', $14, $15, $16, $17, $18, $19, $20, $21) on conflict do nothing`,
 		v.ID, v.CampaignID, v.ContactID, v.CommunicationID, v.AgentID, v.IntegrationID, cut(v.Address),
 		string(v.Mode), string(v.Status), string(v.Status.RollUp()), micros(v.CreatedAt), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc,
-		v.StageName, string(v.Channel), v.ClaimedBy, microsPtr(v.ClaimedUntil), microsPtr(v.WaitingSince), time.Duration(v.Timeout).Microseconds(), microsPtr(due))
+		v.StageName, string(v.Channel), v.ClaimedID, microsPtr(v.ClaimedUntil), microsPtr(v.WaitingSince), time.Duration(v.Timeout).Microseconds(), microsPtr(due))
 	if err != nil || n == 0 {
 		return err
 	}
@@ -166,7 +166,7 @@ func (c conn) putSession(ctx context.Context, v campaign.Session) error {
 		outcome = $7, last_message_at = $8, ended_at = $9, doc = $10, stage_name = $11, channel = $12, claimed_by = $13, claimed_until = $14,
 		waiting_since = $15, timeout = $16, due_at = $17 where id = $1`,
 		v.ID, v.AgentID, v.IntegrationID, cut(v.Address), string(v.Mode), string(v.Status),
-		string(v.Status.RollUp()), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc, v.StageName, string(v.Channel), v.ClaimedBy,
+		string(v.Status.RollUp()), microsPtr(v.LastMessageAt), microsPtr(v.EndedAt), doc, v.StageName, string(v.Channel), v.ClaimedID,
 		microsPtr(v.ClaimedUntil), microsPtr(v.WaitingSince), time.Duration(v.Timeout).Microseconds(), microsPtr(due))
 	if err != nil {
 		return fmt.Errorf("update session %s: %w", v.ID, err)

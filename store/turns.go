@@ -60,7 +60,7 @@ func (c conn) speak(ctx context.Context, t *TurnWrite) (granted *Grant, err erro
 		}
 		if t.HandOff {
 			now := c.s.now()
-			v.Mode, v.WaitingSince = campaign.ModeHuman, &now
+			v.Mode, v.WaitingSince, v.Reason = campaign.ModeHuman, &now, t.Reason
 			if granted, err = c.releaseOfSession(ctx, &v, now); err != nil {
 				return nil, err
 			}

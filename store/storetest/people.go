@@ -83,7 +83,7 @@ func testPeople(t *testing.T, s *store.Store) {
 			if v.ClaimedByOther(who, now) {
 				return nil, errClosed
 			}
-			v.ClaimedBy, v.ClaimedUntil = who, &until
+			v.Claim("somebody", who, until)
 			return nil, nil
 		})
 		return err
@@ -99,10 +99,10 @@ func testPeople(t *testing.T, s *store.Store) {
 	require.Equal(t, 7, refused)
 	got, err = s.Session(ctx, all[0])
 	require.NoError(t, err)
-	require.Equal(t, all[:1], inbox(store.InboxFilter{ClaimedBy: got.ClaimedBy}))
+	require.Equal(t, all[:1], inbox(store.InboxFilter{ClaimedID: got.ClaimedID}))
 	require.Equal(t, all[:1], inbox(store.InboxFilter{Claim: "claimed"}))
 	require.Len(t, inbox(store.InboxFilter{Claim: "open"}), 3)
-	require.Empty(t, inbox(store.InboxFilter{ClaimedBy: got.ClaimedBy, Now: until.Add(time.Second)}), "its time is over")
+	require.Empty(t, inbox(store.InboxFilter{ClaimedID: got.ClaimedID, Now: until.Add(time.Second)}), "its time is over")
 	require.Len(t, inbox(store.InboxFilter{Claim: "open", Now: until.Add(time.Second)}), 4)
 
 	_, _, err = s.HandSession(ctx, "none", now, toPerson)
