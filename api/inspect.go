@@ -167,6 +167,13 @@ func (i *inspection) delivery(ctx context.Context, at string, d *campaign.Delive
 		return nil
 	}
 	i.hours(at, d.Channel)
+	if channels.MentionsTelegramLink(d) {
+		if _, err := i.server.Store.TelegramBot(ctx, i.c.ID); errors.Is(err, store.ErrNotFound) {
+			i.warnf("telegram_bot_missing", at, "it writes telegram_link, and no integration of provider telegram has a bot_username: its communications will be skipped")
+		} else if err != nil {
+			return err
+		}
+	}
 	integration := d.Integration
 	if d.Agent != "" {
 		a, err := i.server.Store.Agent(ctx, d.Agent)

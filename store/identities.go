@@ -18,6 +18,12 @@ func (m *reporting) identity(ctx context.Context, e *ProviderEvent) error {
 	if err := m.suppress(ctx, e, nil); err != nil {
 		return err
 	}
+	if !id.Blocked { // somebody is there: that nobody was is over
+		if _, err := m.c.exec(ctx, `delete from suppressions where address = $1 and address <> '' and channel = $2 and reason = 'bounced' and external_id = ''`,
+			address(e.Address), string(e.Channel)); err != nil {
+			return err
+		}
+	}
 	people, err := m.known(ctx, e)
 	if err != nil {
 		return err

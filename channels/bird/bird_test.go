@@ -222,6 +222,7 @@ func TestEventsAreReported(t *testing.T) {
 	reports, err = receive(t, now, "", birdtest.Event("whatsapp.inbound", hidden))
 	require.NoError(t, err)
 	require.Equal(t, "+14155550100", reports[0].Address)
+	require.Equal(t, &channels.Identity{UserID: "US.1349"}, reports[0].Identity)
 	hidden["body"] = map[string]any{"type": "contacts", "contacts": []any{}}
 	reports, err = receive(t, now, "", birdtest.Event("whatsapp.inbound", hidden))
 	require.NoError(t, err)
@@ -237,6 +238,22 @@ func TestEventsAreReported(t *testing.T) {
 	reports, err = receive(t, now, "", birdtest.Event("whatsapp.inbound", map[string]any{"id": "x", "channelId": "another"}))
 	require.NoError(t, err)
 	require.Empty(t, reports)
+}
+
+func TestWhoAContactIsIsTold(t *testing.T) {
+	t.Parallel()
+	inbound := func(contact map[string]any) channels.Report {
+		reports, err := receive(t, now, "", birdtest.Event("whatsapp.inbound", map[string]any{
+			"id": "m1", "createdAt": now, "body": map[string]any{"type": "text", "text": map[string]any{"text": "hi"}},
+			"sender": map[string]any{"contact": contact}, "meta": map[string]any{"extraInformation": map[string]any{"whatsappbsuid": "US.1", "timestamp": "1"}},
+		}))
+		require.NoError(t, err)
+		return reports[0]
+	}
+	r := inbound(map[string]any{"identifierKey": "phonenumber", "identifierValue": "+14155550100"})
+	require.Equal(t, "+14155550100", r.Address)
+	require.Equal(t, &channels.Identity{UserID: "US.1"}, r.Identity)
+	require.Equal(t, "US.1", inbound(map[string]any{}).Address, "who hides the number is known by the id")
 }
 
 func FuzzWebhook(f *testing.F) {

@@ -106,6 +106,11 @@ type event struct {
 		ReplyTo struct {
 			ID string `json:"id"`
 		} `json:"replyTo"`
+		Meta struct {
+			Extra struct {
+				UserID string `json:"whatsappbsuid"` // the business-scoped one
+			} `json:"extraInformation"`
+		} `json:"meta"`
 		Sender struct {
 			Contact person `json:"contact"`
 		} `json:"sender"`
@@ -137,6 +142,17 @@ func (p *person) address() string {
 		}
 	}
 	return p.Value
+}
+
+// userID is the id that WhatsApp gives a person who hides the number, "" if it is
+// not told.
+func (p *person) userID() string {
+	for _, i := range append([]identifier{p.identifier}, p.Others...) {
+		if i.Key == "whatsappbsuid" {
+			return i.Value
+		}
+	}
+	return ""
 }
 
 // code is one that is written as a number or as a text.
@@ -184,8 +200,12 @@ func (e *event) report(raw []byte) channels.Report {
 		if p.ReplyTo.ID != "" {
 			r.ProviderMessageID, r.Inbound.Threads = p.ReplyTo.ID, []string{p.ReplyTo.ID}
 		}
+		if id := orElse(p.Meta.Extra.UserID, p.Sender.Contact.userID()); id != "" {
+			r.Identity = &channels.Identity{UserID: id, Name: r.Inbound.Name}
+			r.Address = orElse(r.Address, id)
+		}
 		if r.Inbound.Content == "" {
-			r.Kind, r.Inbound = channels.ReportUnread, nil
+			r.Kind, r.Inbound, r.Identity = channels.ReportUnread, nil, nil
 		}
 	case e.Event == "whatsapp.outbound" && p.ID != "":
 		r.Key, r.At = p.ID+"|"+p.Status+"|"+p.LastStatusAt.UTC().Format(time.RFC3339Nano), p.LastStatusAt.Time

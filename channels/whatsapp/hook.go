@@ -176,6 +176,7 @@ func status(raw []byte) []channels.Report {
 		Status      string    `json:"status"`
 		Timestamp   stamp     `json:"timestamp"`
 		RecipientID string    `json:"recipient_id"`
+		UserID      string    `json:"recipient_user_id"` // the business-scoped one
 		Correlation string    `json:"biz_opaque_callback_data"`
 		Errors      []problem `json:"errors"`
 	}
@@ -185,6 +186,9 @@ func status(raw []byte) []channels.Report {
 	r := channels.Report{
 		Key: s.ID + "|" + s.Status + "|" + string(s.Timestamp), Kind: channels.ReportStatus, At: moment(s.Timestamp), Channel: campaign.WhatsAppMeta,
 		CorrelationKey: s.Correlation, ProviderMessageID: s.ID, Address: phone(s.RecipientID), Raw: raw, Status: channels.StatusNoted,
+	}
+	if s.UserID != "" {
+		r.Identity = &channels.Identity{UserID: s.UserID}
 	}
 	switch s.Status {
 	case "sent":
@@ -272,9 +276,16 @@ func inbound(raw []byte, v *value) (channels.Report, bool) {
 			r.Inbound.Name = c.Profile.Name
 		}
 	}
+	if id := m.moved(); id != nil {
+		r.Kind, r.Inbound, r.Identity, r.Address = channels.ReportIdentity, nil, id, phone(orElse(m.System.WaID, m.System.NewID))
+		return r, true
+	}
+	if m.FromUser != "" {
+		r.Identity = &channels.Identity{UserID: m.FromUser, Name: r.Inbound.Name}
+	}
 	r.Inbound.Content, r.Inbound.Files = m.said()
 	if r.Inbound.Content == "" && len(r.Inbound.Files) == 0 { // a reaction taken back, a system's notice
-		r.Kind, r.Inbound = channels.ReportUnread, nil
+		r.Kind, r.Inbound, r.Identity = channels.ReportUnread, nil, nil
 	}
 	return r, true
 }

@@ -22,6 +22,11 @@ type message struct {
 	Text struct {
 		Body string `json:"body"`
 	} `json:"text"`
+	System struct { // of a person who has another number or id now
+		WaID   string `json:"wa_id"`
+		NewID  string `json:"new_wa_id"` // as older versions call it
+		UserID string `json:"user_id"`
+	} `json:"system"`
 	Button struct {
 		Text string `json:"text"`
 	} `json:"button"`
@@ -68,6 +73,20 @@ type file struct {
 	Type     string `json:"mime_type"`
 	Caption  string `json:"caption"`
 	Filename string `json:"filename"`
+}
+
+// moved reads that a person has another number, or another business-scoped id,
+// than messages came from before; nil if it says nothing of the kind:
+// https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+func (m *message) moved() *channels.Identity {
+	if m.Type != "system" || m.System.WaID == "" && m.System.NewID == "" && m.System.UserID == "" {
+		return nil
+	}
+	previous := m.FromUser
+	if m.System.UserID == "" || previous == "" {
+		previous = phone(m.From)
+	}
+	return &channels.Identity{UserID: m.System.UserID, Previous: previous}
 }
 
 // said is what the contact says, in words an agent understands, and the media

@@ -373,3 +373,31 @@ func FuzzWebhook(f *testing.F) {
 		}
 	})
 }
+
+func TestWhoAContactIsIsTold(t *testing.T) {
+	t.Parallel()
+	const id = "US.13491208655302741918"
+	one := func(body []byte) channels.Report {
+		t.Helper()
+		reports, err := post(t, body)
+		require.NoError(t, err)
+		require.Len(t, reports, 1)
+		return reports[0]
+	}
+	r := one(metatest.Status(metatest.Message{ID: "wamid.1", To: "+14155550100"}, "sent", now, map[string]any{"recipient_user_id": id}))
+	require.Equal(t, &channels.Identity{UserID: id}, r.Identity, "before anybody answers")
+	r = one(metatest.Inbound("14155550100", map[string]any{"id": "w1", "from": "14155550100", "from_user_id": id, "type": "text", "text": map[string]any{"body": "hi"}}))
+	require.Equal(t, "+14155550100", r.Address)
+	require.Equal(t, &channels.Identity{UserID: id, Name: "Ada"}, r.Identity)
+	r = one(metatest.Inbound("", map[string]any{"id": "w2", "from_user_id": id, "type": "text", "text": map[string]any{"body": "hi"}}))
+	require.Equal(t, id, r.Address, "who has a name of choice hides the number")
+	r = one(metatest.Inbound("14155550100", map[string]any{"id": "w3", "from": "14155550100", "type": "system", "system": map[string]any{"type": "user_changed_number", "wa_id": "14155550199", "body": "Ada changed"}}))
+	require.Equal(t, channels.ReportIdentity, r.Kind)
+	require.Equal(t, "+14155550199", r.Address)
+	require.Equal(t, &channels.Identity{Previous: "+14155550100"}, r.Identity)
+	r = one(metatest.Inbound("", map[string]any{"id": "w4", "from_user_id": id, "type": "system", "system": map[string]any{"user_id": "US.2"}}))
+	require.Equal(t, &channels.Identity{UserID: "US.2", Previous: id}, r.Identity)
+	r = one(metatest.Inbound("1", map[string]any{"id": "w5", "from": "1", "type": "system", "system": map[string]any{"body": "a notice"}}))
+	require.Equal(t, channels.ReportUnread, r.Kind)
+	require.Nil(t, r.Identity)
+}

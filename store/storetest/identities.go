@@ -77,6 +77,18 @@ func testIdentities(t *testing.T, s *store.Store) {
 	require.Empty(t, m.commit(other), "an id counts at its own provider")
 	require.Equal(t, &linked, identity().LinkedAt)
 
+	// Where a message went says under which id the person answers.
+	m.send("c-2", func(v *store.Send) { v.SessionID = "ss_1" })
+	require.Empty(t, m.commit(m.event("c-2", "sent", 9, func(e *store.ProviderEvent) { e.Address, e.Identity = "+1777", &store.Identity{UserID: "US.3"} })))
+	require.Len(t, m.commit(says(9, "US.3", nil)), 1, "by the id of whom it was sent to")
+	require.Empty(t, m.commit(tells(9, store.Identity{UserID: "US.2", Previous: "US.3"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
+
+	// A chat that was not there is there when somebody opens it.
+	require.NoError(t, s.Suppress(ctx, store.Suppression{ID: "sp_1", Address: "+1777", Channel: campaign.Telegram, Reason: "bounced", CreatedAt: now}))
+	require.Equal(t, "bounced", m.suppressed("", "+1777", campaign.Telegram))
+	require.Empty(t, m.commit(tells(9, store.Identity{UserID: "US.2"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
+	require.Empty(t, m.suppressed("", "+1777", campaign.Telegram))
+
 	// Whoever blocks us has opted out, on this channel.
 	require.Empty(t, m.suppressed(person, "", campaign.Telegram))
 	require.Equal(t, []string{"delivery opt_out"}, m.commit(tells(10, store.Identity{UserID: "US.2", Blocked: true}, func(e *store.ProviderEvent) {
