@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -28,6 +27,7 @@ type hooks struct {
 	group  *group
 	quiet  *quiet
 	burst  burst
+	bodies bodies
 
 	mu   sync.Mutex
 	open map[string]openHook // by integration
@@ -41,7 +41,7 @@ type openHook struct {
 }
 
 func newHooks(s *Server) *hooks {
-	h := &hooks{server: s, quiet: newQuiet(s.Log), open: map[string]openHook{}}
+	h := &hooks{server: s, quiet: newQuiet(s.Log), bodies: newBodies(), open: map[string]openHook{}}
 	h.group = newGroup(func(ctx context.Context, events []store.ProviderEvent) error {
 		told, err := s.Store.CommitReports(ctx, events, s.now())
 		if err == nil {
@@ -120,13 +120,17 @@ func (h *hooks) receive(c echo.Context) error {
 	if c.Param("*") != "" {
 		rest = "/" + c.Param("*")
 	}
-	body, err := readHook(r, hook.Limit(rest))
-	if isTooLarge(err) {
+	body, done, err := h.bodies.read(c, hook.Limit(rest))
+	switch {
+	case isTooLarge(err):
 		h.refuse(provider, id, hookTooLarge, r, err)
 		return problem(http.StatusRequestEntityTooLarge, "too_large", "the body is too large")
-	} else if err != nil {
+	case errors.Is(err, errManyBodies):
+		return h.unavailable(provider, err)
+	case err != nil:
 		return problem(http.StatusBadRequest, "unreadable", "the body broke off")
 	}
+	defer done()
 	reports, answer, err := hook.Receive(r.Context(), &channels.HookRequest{
 		Method: r.Method, Path: rest, URL: strings.TrimSuffix(h.server.PublicURL, "/") + r.URL.RequestURI(), Query: r.URL.Query(),
 		Header: r.Header, Body: body, Remote: r.RemoteAddr,
@@ -221,21 +225,6 @@ func (h *hooks) forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, id)
-}
-
-// readHook reads a body once, as it came.
-func readHook(r *http.Request, limit int64) ([]byte, error) {
-	if limit <= 0 {
-		limit = channels.HookLimit
-	}
-	if r.ContentLength > limit {
-		return nil, &http.MaxBytesError{Limit: limit}
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if err == nil && int64(len(body)) > limit {
-		err = &http.MaxBytesError{Limit: limit}
-	}
-	return body, err
 }
 
 // refuse counts and logs, now and then, what is not taken as a provider's word.

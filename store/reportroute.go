@@ -86,9 +86,10 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 // writes more is a machine that does not say so, and answering it never ends.
 const calmly = 20
 
-// calm takes a letter for automatic if too many came in its session lately.
+// calm takes a letter for automatic if too many came in its session lately. "Stop"
+// counts whoever writes it.
 func (m *reporting) calm(ctx context.Context, e *ProviderEvent, session *campaign.Session) error {
-	if e.Auto || session.Channel != campaign.Email {
+	if e.Auto || session.Channel != campaign.Email || campaign.IsStop(e.Content) {
 		return nil
 	}
 	var n int
