@@ -54,6 +54,7 @@ var rooms = []room{
 	{"worker", "campaign workflows activities relay inbound", ""},
 	{"api", "campaign workflows channels agents strategies store intake relay inbound bundle", ""},
 	{"console", "", "std"},
+	{"fakes", "campaign channels/fault channels/*/*test", ""}, // those of them that need no test library
 	{"examples", "", "std !net !net/http/... !os/... !database/sql/..."},
 	{"internal/pgtest", "", ""},
 	{"internal/public", "", "std !net !net/http/... !os/..."},

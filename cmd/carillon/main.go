@@ -32,6 +32,7 @@ type commands struct {
 	Import      importCmd      `cmd:"" help:"Import a file of contacts into a campaign."`
 	Strategy    strategyCmd    `cmd:"" help:"Check or run a strategy file."`
 	Replay      replayCmd      `cmd:"" help:"Replay a workflow history against this build."`
+	Fakes       fakesCmd       `cmd:"" help:"Run a fake of every provider on this machine, or show a conversation over each."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

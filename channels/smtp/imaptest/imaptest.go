@@ -1,0 +1,105 @@
+// Package imaptest is a mailbox on this machine for demonstrations: a small IMAP
+// server with TLS, which letters are put into. Tests of the poller itself use a
+// real server, package dovecottest.
+package imaptest
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+
+	"carillon/channels/fault"
+)
+
+// Server is the mailbox of one user.
+type Server struct {
+	Host, Port string
+	Roots      []byte // PEM: who reads the mailbox has to trust it, through SSL_CERT_FILE for instance
+	tls        *tls.Config
+	imap       *imapserver.Server
+	user       *imapmemserver.User
+	serving    sync.WaitGroup
+}
+
+// New starts a server on a free port; it ends with its owner. It panics where no
+// port can be had.
+func New(o fault.Owner, user, password string) *Server {
+	l, err := fault.Listen("127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	s := &Server{user: imapmemserver.NewUser(user, password)}
+	if err := s.user.Create("INBOX", nil); err != nil {
+		panic(err) // it is there already: a new user has nothing
+	}
+	s.certify()
+	users := imapmemserver.New()
+	users.AddUser(s.user)
+	s.imap = imapserver.New(&imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return users.NewSession(), nil, nil
+		},
+		Logger: log.New(io.Discard, "", 0),
+	})
+	s.Serve(l)
+	o.Cleanup(func() {
+		_ = s.imap.Close()
+		s.serving.Wait()
+	})
+	return s
+}
+
+// Serve answers at one more address, which becomes Host and Port.
+func (s *Server) Serve(l net.Listener) {
+	s.Host, s.Port, _ = net.SplitHostPort(l.Addr().String())
+	s.serving.Go(func() { _ = s.imap.Serve(tls.NewListener(l, s.tls)) }) // ends with Close
+}
+
+// Put puts a letter into the inbox, unread.
+func (s *Server) Put(letter []byte) {
+	_, err := s.user.Append("INBOX", literal{bytes.NewReader(letter), int64(len(letter))}, &imap.AppendOptions{Time: time.Now()})
+	if err != nil {
+		panic(err) // into memory
+	}
+}
+
+// literal is a letter as the server reads it.
+type literal struct {
+	io.Reader
+	size int64
+}
+
+// Size implements [imap.LiteralReader].
+func (l literal) Size() int64 { return l.size }
+
+// certify makes a certificate for this machine that nobody else signed.
+func (s *Server) certify() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err) // the system has no randomness
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 30),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		panic(err) // as above
+	}
+	s.Roots = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.tls = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+}
