@@ -31,7 +31,7 @@ func TestRecordHistories(t *testing.T) {
 	scenarios := map[string]func(*recorder){
 		"happy": happy, "reply": reply, "late-reply": lateReply, "refused-and-retried": refused, "paused-and-resumed": paused,
 		"stopped": stopped, "reimport-of-completed": reimport, "strategy-error-and-retry": strategyError, "slow-strategy": slowStrategy,
-		"agent-busy": agentBusy, "agent-turns": agentTurns, "agent-stopped": agentStopped,
+		"agent-busy": agentBusy, "agent-turns": agentTurns, "agent-stopped": agentStopped, "changes-hands": changesHands,
 	}
 	r := newRecorder(t, dev(t), "")
 	for name, play := range scenarios {
@@ -321,6 +321,33 @@ func agentTurns(r *recorder) {
 	eventually(r.t, 10*time.Second, "hand-off", func() bool { return s.get("/v1/sessions/" + session)["mode"] == "human" })
 	s.must(http.MethodPost, "/v1/sessions/"+session+"/hand_back", nil)
 	say("I will pay")
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+// changesHands: the agent hands over, a person gives the conversation back with
+// something unanswered, takes it again, and has it when its time is over.
+func changesHands(r *recorder) {
+	s := r.talk(script)
+	id := r.begin(s)
+	session := "/v1/sessions/" + s.session(id)
+	does := func(what string, body any) { s.must(http.MethodPost, session+"/"+what, body) }
+	does("messages", doc{"content": "I want a person"})
+	eventually(r.t, 10*time.Second, "hand-off", func() bool { return s.get(session)["mode"] == "human" })
+	does("claim", nil)
+	does("reply", doc{"content": "A person here."})
+	does("messages", doc{"content": "And now?"})
+	eventually(r.t, 10*time.Second, "message", func() bool { return s.contact("O")["counts"].(doc)["received"].(float64) == 2 })
+	does("hand_back", nil)
+	eventually(r.t, 10*time.Second, "answer", func() bool { return len(s.outbox("")) == 4 })
+	does("handoff", doc{"reason": "I know her"})
+	does("claim", nil)
+	eventually(r.t, 50*time.Second, "its time is put off", func() bool {
+		next, err := time.Parse(time.RFC3339, s.contact("O")["next_action_at"].(string))
+		return err == nil && time.Until(next) > time.Minute
+	})
+	does("unclaim", nil)
+	does("resolve", doc{"results": doc{"OutcomeStatus": "DONE"}})
 	s.awaitStatus("O", "completed", 20*time.Second)
 	r.keepContact(s, id, "")
 }

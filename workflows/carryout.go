@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -169,9 +170,17 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 func sendOutcome(ctx workflow.Context, f workflow.Future) *campaign.SendOutcome {
 	var out campaign.SendOutcome
 	if err := f.Get(ctx, &out); err != nil {
-		return &campaign.SendOutcome{Outcome: campaign.SendAttention, Reason: "send_failed", Detail: err.Error()}
+		return &campaign.SendOutcome{Outcome: campaign.SendAttention, Reason: "send_failed", Detail: lastWords(err)}
 	}
 	return &out
+}
+
+// lastWords is what the last attempt of an activity said, without Temporal's own.
+func lastWords(err error) string {
+	if said, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return said.Message()
+	}
+	return err.Error()
 }
 
 func (r *run) nameOf(communicationID string) string {
