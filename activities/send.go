@@ -145,8 +145,8 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		rendered.Body = greeting
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
-	if err != nil { // no address is an outcome, not a failure
-		v := skip("no_address", "%v", err)
+	if missing, ok := errors.AsType[*channels.AddressError](err); ok { // no address is an outcome, not a failure
+		v := skip(missing.Reason, "%v", err)
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	d := p.delivery
