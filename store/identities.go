@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"carillon/campaign"
@@ -111,7 +112,12 @@ func (m *reporting) routeKnown(ctx context.Context, e *ProviderEvent) (*campaign
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &found[0], nil
+	s := &found[0]
+	if elsewhere(e.Address, s.Address) && slices.Contains(campaign.WhatsAppMeta.Family(), s.Channel) { // they have another number by now
+		s.Address = e.Address
+		return s, m.c.putSession(ctx, *s)
+	}
+	return s, nil
 }
 
 // unmatched says why a message has no conversation, and on the event whose it is

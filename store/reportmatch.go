@@ -168,11 +168,6 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 	if err := m.suppress(ctx, e, v); err != nil || v == nil {
 		return err
 	}
-	if e.Identity != nil && e.Status == campaign.ReportSent { // once for a message, and before its contact can answer
-		if err := m.keepIdentity(ctx, e, v.ContactID, false); err != nil {
-			return err
-		}
-	}
 	was := campaign.Progress{Status: v.Delivery}
 	if v.DeliveryAt != nil {
 		was.At = fromMicros(*v.DeliveryAt)
@@ -181,10 +176,7 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 	if v.ProviderMessageID == "" && e.ProviderMessageID != "" {
 		v.ProviderMessageID, v.changed = e.ProviderMessageID, true
 	}
-	if !news {
-		return nil
-	}
-	if err := m.follow(ctx, e, v); err != nil {
+	if err := m.follow(ctx, e, v); err != nil || !news {
 		return err
 	}
 	proof := v.State == SendUnknown

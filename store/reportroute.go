@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 			return err
 		}
 	}
-	if e.Identity != nil {
+	if e.Identity != nil && (session == nil || !elsewhere(e.Address, session.Address)) {
 		if err := m.keepIdentity(ctx, e, e.ContactID, false); err != nil {
 			return err
 		}
@@ -154,7 +155,7 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 		}
 	}
 	if e.Address == "" {
-		return nil, nil
+		return m.routeKnown(ctx, e)
 	}
 	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and lower(address) = $2 and address <> ''
 		`+newestTalk, []any{e.IntegrationID, strings.ToLower(e.Address)}, scanSession)
@@ -167,20 +168,36 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 	return m.routeKnown(ctx, e)
 }
 
-// follow keeps under which number WhatsApp knows the contact of a session. Of some
-// countries (Mexico, Argentina, Brazil) it is not the one that was written to, and
-// it is the one that answers come from.
+// follow keeps under which number, and which id, WhatsApp knows the contact of a
+// session, before they can answer. Of some countries (Mexico, Argentina, Brazil) the
+// number is not the one that was written to, and it is the one that answers come from.
 func (m *reporting) follow(ctx context.Context, e *ProviderEvent, v *reportedSend) error {
 	ch := campaign.Channel(v.Channel)
-	if v.SessionID == "" || ch != campaign.WhatsAppMeta && ch != campaign.WhatsAppBird || !strings.HasPrefix(e.Address, "+") || address(e.Address) == address(v.Address) {
+	moved := elsewhere(e.Address, v.Address)
+	named := e.Identity != nil && e.Status == campaign.ReportSent // once for a message
+	if v.SessionID == "" || !slices.Contains(campaign.WhatsAppMeta.Family(), ch) || !moved && !named {
 		return nil
 	}
 	s, err := m.c.session(ctx, v.SessionID, m.c.s.dialect.locked)
-	if errors.Is(err, ErrNotFound) || err == nil && address(s.Address) != address(v.Address) { // the message was redirected
+	if errors.Is(err, ErrNotFound) || err == nil && address(s.Address) != address(v.Address) { // redirected: it is about somebody else
 		return nil
 	} else if err != nil {
 		return err
 	}
+	if named {
+		if err := m.keepIdentity(ctx, e, v.ContactID, false); err != nil {
+			return err
+		}
+	}
+	if !moved {
+		return nil
+	}
 	s.Address = e.Address
 	return m.c.putSession(ctx, s)
+}
+
+// elsewhere reports that a number is another than the one that is known. Who
+// hides theirs, and what is no number, is not.
+func elsewhere(number, known string) bool {
+	return strings.HasPrefix(number, "+") && address(number) != address(known)
 }

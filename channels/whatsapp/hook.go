@@ -238,10 +238,11 @@ func preference(raw []byte) channels.Report {
 		return unread(raw)
 	}
 	r := channels.Report{
-		Key: "preference|" + orElse(p.WaID, p.UserID) + "|" + p.Category + "|" + p.Value + "|" + string(p.Timestamp), Kind: channels.ReportStatus,
-		At: moment(p.Timestamp), Channel: campaign.WhatsAppMeta, Address: phone(orElse(p.WaID, p.UserID)), Raw: raw, Status: channels.StatusNoted, Reason: p.Detail,
+		Key: "preference|" + orElse(p.WaID, p.UserID) + "|" + p.Category + "|" + p.Value + "|" + string(p.Timestamp), Kind: channels.ReportIdentity,
+		At: moment(p.Timestamp), Channel: campaign.WhatsAppMeta, Address: phone(orElse(p.WaID, p.UserID)), Raw: raw, Reason: p.Detail,
+		Identity: &channels.Identity{UserID: p.UserID, Blocked: p.Value == "stop"},
 	}
-	if p.Value == "stop" {
+	if r.Identity.Blocked {
 		r.Status, r.Suppress = campaign.ReportOptOut, "opt_out"
 	}
 	return r

@@ -26,6 +26,7 @@ type message struct {
 		WaID   string `json:"wa_id"`
 		NewID  string `json:"new_wa_id"` // as older versions call it
 		UserID string `json:"user_id"`
+		Before string `json:"previous_user_id"`
 	} `json:"system"`
 	Button struct {
 		Text string `json:"text"`
@@ -77,13 +78,13 @@ type file struct {
 
 // moved reads that a person has another number, or another business-scoped id,
 // than messages came from before; nil if it says nothing of the kind:
-// https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+// https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system/
 func (m *message) moved() *channels.Identity {
 	if m.Type != "system" || m.System.WaID == "" && m.System.NewID == "" && m.System.UserID == "" {
 		return nil
 	}
-	previous := m.FromUser
-	if m.System.UserID == "" || previous == "" {
+	previous := orElse(m.System.Before, m.FromUser)
+	if m.System.UserID == "" || previous == "" || previous == m.System.UserID {
 		previous = phone(m.From)
 	}
 	return &channels.Identity{UserID: m.System.UserID, Previous: previous}

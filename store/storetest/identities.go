@@ -78,7 +78,7 @@ func testIdentities(t *testing.T, s *store.Store) {
 	require.Equal(t, &linked, identity().LinkedAt)
 
 	// Where a message went says under which id the person answers.
-	m.send("c-2", func(v *store.Send) { v.SessionID = "ss_1" })
+	m.send("c-2", func(v *store.Send) { v.SessionID, v.Channel, v.Address = "ss_1", campaign.WhatsAppMeta, "+1555" })
 	require.Empty(t, m.commit(m.event("c-2", "sent", 9, func(e *store.ProviderEvent) { e.Address, e.Identity = "+1777", &store.Identity{UserID: "US.3"} })))
 	require.Len(t, m.commit(says(9, "US.3", nil)), 1, "by the id of whom it was sent to")
 	require.Empty(t, m.commit(tells(9, store.Identity{UserID: "US.2", Previous: "US.3"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
@@ -140,4 +140,46 @@ func testTelegramBot(t *testing.T, s *store.Store) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, "in_2", bot(), "the stage's, by its agent")
+}
+
+func testHiddenNumbers(t *testing.T, s *store.Store) {
+	ctx, m := t.Context(), newMailing(t, s)
+	const number, id = "+14155550177", "US.77"
+	m.send("h-1", func(v *store.Send) {
+		v.SessionID, v.Channel, v.Address = "ss_h", campaign.WhatsAppMeta, number
+	})
+	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{
+		ID: "ss_h", ContactID: m.contact.ID, CommunicationID: "h-1", IntegrationID: "in_1", Channel: campaign.WhatsAppMeta, Address: number, Status: campaign.SessionOpen, CreatedAt: now,
+	}))
+	hears := func(i int, from string, id string) []string {
+		return m.commit(m.event("", "", i, func(e *store.ProviderEvent) {
+			e.Kind, e.Channel, e.Content, e.Address = store.ReportMessage, campaign.WhatsAppMeta, "hello", from
+			e.Identity = &store.Identity{UserID: id}
+		}))
+	}
+	address := func() string {
+		s, err := m.s.Session(ctx, "ss_h")
+		require.NoError(t, err)
+		return s.Address
+	}
+	require.Empty(t, hears(0, "", id), "nobody knows yet who that is")
+	m.commit(m.event("h-1", "sent", 1, func(e *store.ProviderEvent) { e.Address, e.Identity = number, &store.Identity{UserID: id} }))
+	require.Len(t, hears(2, "", id), 1, "a person who hides the number is known by the id that came with a report")
+	require.Equal(t, number, address())
+
+	m.commit(m.event("", "", 3, func(e *store.ProviderEvent) {
+		e.Kind, e.Channel, e.Address, e.Identity = store.ReportIdentity, campaign.WhatsAppMeta, "+14155550188", &store.Identity{UserID: "US.78", Previous: number}
+	}))
+	require.Len(t, hears(4, "+14155550188", "US.78"), 1, "they have another number")
+	require.Equal(t, "+14155550188", address(), "which answers go to")
+
+	// In mode redirect somebody else's number got the message: the contact is not them.
+	m.send("h-2", func(v *store.Send) {
+		v.SessionID, v.Channel, v.Address = "ss_h", campaign.WhatsAppMeta, "+14155550199"
+	})
+	m.commit(m.event("h-2", "sent", 5, func(e *store.ProviderEvent) {
+		e.Address, e.Identity = "+14155550199", &store.Identity{UserID: "US.tester"}
+	}))
+	require.Empty(t, hears(6, "", "US.tester"))
+	require.Equal(t, "+14155550188", address())
 }

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Reports", testReports},
 		{"Polls", testPolls},
 		{"Identities", testIdentities},
+		{"HiddenNumbers", testHiddenNumbers},
 		{"TelegramBot", testTelegramBot},
 		{"OptOuts", testOptOuts},
 		{"Limits", testLimits},
