@@ -22,12 +22,21 @@ import (
 const (
 	connectTime = 20 * time.Second // to connect and to log in
 	askTime     = 2 * time.Minute  // of one command, a large letter included
-	idleTime    = 20 * time.Minute // after 29 a server may end the connection (RFC 2177)
+	idleTime    = 5 * time.Minute  // without news: what lies between may have forgotten the connection
 	lookTime    = 30 * time.Second // between two looks at a server that cannot say when there is news
 )
 
 // OpenPoll implements [channels.PollProvider].
 func (p Provider) OpenPoll(i campaign.Integration, d channels.Deps) (channels.Poller, error) {
+	m, err := p.mailbox(i, d)
+	if m == nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// mailbox is the one that an integration reads; nil if none is to be read.
+func (p Provider) mailbox(i campaign.Integration, d channels.Deps) (*mailbox, error) {
 	s := i.Settings
 	if s["imap_host"] == "" {
 		return nil, nil
@@ -38,7 +47,10 @@ func (p Provider) OpenPoll(i campaign.Integration, d channels.Deps) (channels.Po
 	m := &mailbox{
 		host: s["imap_host"], security: s["imap_security"], user: orElse(s["imap_username"], s["username"]), folder: orElse(s["imap_folder"], "INBOX"),
 		done: s["imap_done_folder"], password: d.Secrets["imap_password"].Reveal, dial: d.Dialer(), roots: p.Roots,
-		box: mailin.Mailbox{From: s["from_email"], Replies: d.Replies, Now: d.Clock}, look: lookTime,
+		box: mailin.Mailbox{From: s["from_email"], Replies: d.Replies, Now: d.Clock}, look: p.Look,
+	}
+	if m.look == 0 {
+		m.look = lookTime
 	}
 	if d.Secrets["imap_password"] == "" {
 		m.password = d.Secrets["password"].Reveal

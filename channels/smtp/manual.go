@@ -3,6 +3,7 @@ package smtp
 import (
 	_ "embed" // the guide
 
+	"carillon/campaign"
 	"carillon/channels"
 )
 
@@ -12,9 +13,10 @@ var guide string
 // manual is what the documentation says beside the fields.
 func manual() channels.Manual {
 	return channels.Manual{
-		Guide:  guide,
-		Tested: "against a fake built from the RFCs, and against real servers, Debian's exim and dovecot",
-		Polls:  "the mailbox over IMAP, if `imap_host` is set: as letters come where the server can tell of them (IDLE), else every 30 s",
+		Guide:   guide,
+		Tested:  "against a fake built from the RFCs, and against real servers, Debian's exim and dovecot",
+		Polls:   "the mailbox over IMAP, if `imap_host` is set: as letters come where the server can tell of them (IDLE), else every 30 s",
+		Reports: []string{campaign.ReportFailed, campaign.ReportBounced},
 		Limits: []channels.Limit{
 			{What: "text of a message", Value: "10 MiB"},
 			{What: "time of one send", Value: "10 s, the connection included"},

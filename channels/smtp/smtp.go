@@ -35,6 +35,9 @@ const sendTime = 10 * time.Second
 type Provider struct {
 	// Roots are who signs servers' certificates; nil is the system's list.
 	Roots *x509.CertPool
+	// Look is the time between two looks at a mailbox whose server cannot say when
+	// there is news; 0 is 30 s.
+	Look time.Duration
 }
 
 // Describe implements [channels.Provider].
@@ -73,6 +76,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 		replyDomain: i.Settings["reply_domain"], password: d.Secrets["password"].Reveal, dial: d.Dialer(), now: d.Clock, roots: p.Roots,
 	}
 	s.redact = func(text string) string { return redact(text, s.user, d.Secrets) }
+	s.mailbox = func() (*mailbox, error) { return p.mailbox(i, d) }
 	if s.user != "" && s.password() == "" {
 		return nil, channels.Fail(channels.Config, "incomplete", "the integration %q has a username and no secret password", i.Name)
 	}
@@ -101,6 +105,7 @@ type sender struct {
 	dial                                              channels.DialFunc
 	now                                               func() time.Time
 	roots                                             *x509.CertPool
+	mailbox                                           func() (*mailbox, error) // nil if none is to be read
 }
 
 // Send implements [channels.Sender]. The message is composed before anything
@@ -134,7 +139,8 @@ func (s *sender) Send(ctx context.Context, m channels.Outbound) (channels.Receip
 	return channels.Receipt{ProviderMessageID: id, At: s.now().Truncate(time.Microsecond)}, nil
 }
 
-// Verify implements [channels.Verifier]: it connects, logs in, and leaves.
+// Verify implements [channels.Verifier]: it connects, logs in, and leaves; likewise
+// at the mailbox, if there is one.
 func (s *sender) Verify(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
@@ -152,10 +158,20 @@ func (s *sender) Verify(ctx context.Context) (string, error) {
 	}
 	_ = session.UpdateDeadline(time.Second)
 	_ = session.Quit()
+	found := s.host + " accepts the user and the password"
 	if s.user == "" {
-		return s.host + " answers; it was not asked for a password", nil
+		found = s.host + " answers; it was not asked for a password"
 	}
-	return s.host + " accepts the user and the password", nil
+	box, err := s.mailbox()
+	if err != nil || box == nil {
+		return found, err
+	}
+	v, err := box.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	v.close()
+	return found + ", and the mailbox at " + box.host + " can be read", nil
 }
 
 // line is the connection of one send. It ends with the send's context, which

@@ -20,6 +20,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,9 +91,9 @@ type Server struct {
 	cert    tls.Certificate
 }
 
-// Start starts a server; it ends with the test. Without dovecot the test is
-// skipped, and fails in CI.
-func Start(t testing.TB) *Server {
+// Start starts a server, with more lines for its configuration; it ends with the
+// test. Without dovecot the test is skipped, and fails in CI.
+func Start(t testing.TB, more ...string) *Server {
 	t.Helper()
 	const path = "/usr/sbin/dovecot"
 	if _, err := os.Stat(path); err != nil {
@@ -121,7 +122,7 @@ func Start(t testing.TB) *Server {
 		s.check(os.Mkdir(filepath.Join(dir, folder), 0o700))
 	}
 	s.write("users", fmt.Appendf(nil, "%s:%s\n", User, Password))
-	s.write("config", fmt.Appendf(nil, config, dir, name, group, uid, gid, s.Plain, s.TLS))
+	s.write("config", fmt.Appendf(nil, config+strings.Join(more, "\n")+"\n", dir, name, group, uid, gid, s.Plain, s.TLS))
 	if os.Geteuid() == 0 {
 		s.check(filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 			if err != nil {
