@@ -133,13 +133,6 @@ func neverTwice(t *testing.T, l *line) {
 	t.Logf("%s: %.0f s", l.name(), time.Since(began).Seconds())
 }
 
-func most(times map[string]int) (n int) {
-	for _, times := range times {
-		n = max(n, times)
-	}
-	return n
-}
-
 // untilSettled waits until a contact's opening is sent, or a person is asked
 // what became of it.
 func (s *spoken) untilSettled(name string, within time.Duration) string {

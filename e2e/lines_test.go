@@ -251,6 +251,14 @@ func (s *scene) untilTold(objectID, kind string) {
 	s.until(objectID, "told of "+kind, func(doc) bool { return strings.Contains(" "+s.kinds(objectID)+" ", " "+kind+" ") })
 }
 
+// most is how often the message came that came most often.
+func most(times map[string]int) (n int) {
+	for _, times := range times {
+		n = max(n, times)
+	}
+	return n
+}
+
 // hooked posts as anybody might, and returns the status.
 func hooked(ctx context.Context, address string, body string) int {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))

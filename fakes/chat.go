@@ -2,12 +2,8 @@ package fakes
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -86,9 +82,7 @@ func telegram(o fault.Owner) *Fake {
 		Stage:    map[string]any{"template": "Hello {{ name }}, invoice 4711 is still open. Can you pay it?"},
 		serve:    []func(net.Listener){fake.Serve},
 		named:    func(f *Fake) { f.Settings["base_url"] = fake.URL },
-		Hook: func(ctx context.Context, address string) error {
-			return setWebhook(ctx, fake.URL+"/bot"+token+"/setWebhook", url.Values{"url": {address}, "secret_token": {secret}})
-		},
+		Hook:     func(_ context.Context, address string) error { fake.Subscribe(address, secret); return nil },
 		Sent: func() (all []Message) {
 			for _, m := range fake.Accepted() {
 				all = append(all, Message{strconv.FormatInt(m.Chat, 10), m.Text})
@@ -101,30 +95,4 @@ func telegram(o fault.Owner) *Fake {
 			}
 		},
 	}
-}
-
-// setWebhook asks the bot's API, as its owner does.
-func setWebhook(ctx context.Context, method string, params url.Values) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, method, strings.NewReader(params.Encode()))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var answer struct {
-		OK          bool   `json:"ok"`
-		Description string `json:"description"`
-	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err == nil {
-		err = json.Unmarshal(raw, &answer)
-	}
-	if err != nil || !answer.OK {
-		return fmt.Errorf("setWebhook: %s %w", answer.Description, err)
-	}
-	return nil
 }
