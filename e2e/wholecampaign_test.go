@@ -126,6 +126,7 @@ async def run(contact, existing_contact, logger, **kwargs):
 		gets("Ann", 2, "Then I write to you there.")
 		s.untilTold("Ann", "deferred")
 		require.Empty(t, bot.Accepted(), "nobody knows her chat yet")
+		require.Contains(t, fmt.Sprint(s.get(s.of("Ann") + "/plan")["blockers"]), "Chat waits until the contact opens its Telegram link")
 		bot.Start(8100, token[1])
 		s.until("Ann", "written to on Telegram", func(doc) bool { return bot.Count(8100, "Hello Ann, here we are.") == 1 })
 		bot.Say(8100, "yes")
