@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,7 +42,22 @@ type inboxInput struct {
 }
 
 func (s *Server) listInbox(ctx context.Context, in *inboxInput) (*listed[campaign.Session], error) {
-	f := store.InboxFilter{CampaignID: in.CampaignID, StageName: in.StageName, Channel: in.Channel, DueBefore: in.DueBefore, Claim: in.State, Now: s.now()}
+	f := store.InboxFilter{CampaignID: in.CampaignID, Channel: in.Channel, DueBefore: in.DueBefore, Claim: in.State, Now: s.now()}
+	if in.StageName != "" {
+		f.StageNames = []string{in.StageName}
+	}
+	if in.StageName != "" && in.CampaignID != "" { // sessions keep the name their stage had
+		names, err := s.Store.StageNames(ctx, in.CampaignID)
+		if err != nil {
+			return nil, err
+		}
+		for name, id := range names {
+			if name != in.StageName && id == names[in.StageName] {
+				f.StageNames = append(f.StageNames, name)
+			}
+		}
+		slices.Sort(f.StageNames)
+	}
 	if in.State == "mine" {
 		f.ClaimedID, f.Claim = keyID(ctx), ""
 	}

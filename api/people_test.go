@@ -138,6 +138,7 @@ func TestASessionTellsWhoTakesItWhatItIsAbout(t *testing.T) {
 	at := "/v1/sessions/" + f.addSession(f.addContact(c, "one"), inHumanHands, func(s *campaign.Session) {
 		s.AgentID, s.Timeout = agent, campaign.Duration(time.Hour)
 	})
+	require.Len(t, f.get("/v1/inbox?stage=Talk&campaign_id="+c.ID).is(http.StatusOK).at("items"), 1, "of the stage, as it is called now")
 	detail := f.get(at).is(http.StatusOK)
 	require.Equal(t, "Ask for a promise.", detail.text("task"))
 	require.Equal(t, "Ada one", detail.text("contact.name"))

@@ -62,9 +62,25 @@ func TestWhatMetaAsksFor(t *testing.T) {
 		s.until("Bob", "held", func(c doc) bool { return c["held"] != nil })
 		require.Empty(t, s.reached("Bob"))
 		require.Equal(t, "stage", s.contact("Bob")["held"].(doc)["cause"])
+		require.Empty(t, s.list("/v1/sessions?contact_id="+s.contact("Bob")["id"].(string)), "nothing was said, so there is no session")
 		require.Contains(t, s.story("Bob"), "held: Not sent: Talk by whatsapp_meta (template 132015: Meta: Template is paused)")
 		s.must(http.MethodPost, s.path("/stages/"+s.stages["Talk"]+"/resume"), nil)
 		s.gets("Bob", 1, s.opening("Bob"))
+	})
+
+	t.Run("a person is told at once what Meta would refuse", func(t *testing.T) {
+		s := s.at(t)
+		s.opens("Cid")
+		session := "/v1/sessions/" + s.sessionOf("Cid")
+		s.must(http.MethodPost, session+"/handoff", nil)
+		refused := s.do(http.MethodPost, session+"/reply", doc{"content": "A person here."})
+		require.Equal(t, http.StatusConflict, refused.status)
+		require.Contains(t, string(refused.body), "within 24 hours of the contact's last message, and the contact wrote never")
+		s.say(s.person["Cid"], "Hello?")
+		eventually(t, patience, "it is in the session", func() bool { return len(s.get(session)["messages"].([]any)) == 2 })
+		s.must(http.MethodPost, session+"/reply", doc{"content": "A person here."})
+		s.gets("Cid", 2, "A person here.")
+		require.Empty(t, fake.Refused())
 	})
 
 	t.Run("an answer that comes after the 24 hours is not sent, and says why", func(t *testing.T) {

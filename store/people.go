@@ -17,7 +17,9 @@ func (s *Store) Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign
 	var q query
 	q.where("status = 'open' and mode = 'human'")
 	q.equal("campaign_id", f.CampaignID)
-	q.equal("stage_name", f.StageName)
+	if len(f.StageNames) > 0 {
+		q.where(s.dialect.in("stage_name", "?"), texts(f.StageNames))
+	}
 	q.equal("channel", string(f.Channel))
 	now := micros(f.Now) // not part of the list's name: it moves on from page to page
 	q.equal("claimed_by", f.ClaimedID)

@@ -19,12 +19,13 @@ type SessionFilter struct {
 
 // InboxFilter narrows the operators' inbox: the open sessions that people have.
 type InboxFilter struct {
-	CampaignID, StageName string
-	Channel               campaign.Channel
-	ClaimedID             string    // handled now by the operator with the key
-	Claim                 string    // "open": handled by nobody now; "claimed": by somebody
-	DueBefore             time.Time // not zero: they end before it unless somebody says something
-	Now                   time.Time
+	CampaignID string
+	StageNames []string // any of them: a stage may have been renamed
+	Channel    campaign.Channel
+	ClaimedID  string    // handled now by the operator with the key
+	Claim      string    // "open": handled by nobody now; "claimed": by somebody
+	DueBefore  time.Time // not zero: they end before it unless somebody says something
+	Now        time.Time
 }
 
 // InboxEvent is something from outside a contact must be told exactly once: it

@@ -71,7 +71,7 @@ func testPeople(t *testing.T, s *store.Store) {
 	require.Equal(t, ptr(kept.Add(67*time.Minute)), got.DueAt, "an hour after the last")
 
 	require.Equal(t, all[:1], inbox(store.InboxFilter{Channel: campaign.Human}))
-	require.Equal(t, all[:1], inbox(store.InboxFilter{StageName: "Call", CampaignID: "ca_1"}))
+	require.Equal(t, all[:1], inbox(store.InboxFilter{StageNames: []string{"Call", "Rang"}, CampaignID: "ca_1"}))
 	require.Empty(t, inbox(store.InboxFilter{CampaignID: "ca_2"}))
 	require.Equal(t, []string{all[0], all[1], all[2]}, inbox(store.InboxFilter{DueBefore: now.Add(65 * time.Minute)}))
 
