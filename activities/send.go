@@ -142,7 +142,7 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
 	if greeting != "" {
-		rendered.Body = greeting
+		rendered.Body, rendered.HTML = greeting, false // an agent writes text
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
 	if missing, ok := errors.AsType[*channels.AddressError](err); ok { // no address is an outcome, not a failure

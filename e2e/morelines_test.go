@@ -82,7 +82,7 @@ func telegramLine(t *testing.T) (*line, *telegramtest.Server) {
 	key := func(m *telegramtest.Message) string { return fmt.Sprint(m.Chat, " ", m.Text) }
 	return &line{
 		channel: "telegram", column: "telegram_chat_id", address: func(i int) string { return strconv.Itoa(9000 + i) }, hooks: fake.Hooks, always: fake.Always, held: fake.Held,
-		integration: doc{"provider": "telegram", "secrets": doc{"bot_token": botToken}, "settings": doc{"base_url": fake.URL, "updates": "poll"}},
+		integration: doc{"provider": "telegram", "secrets": doc{"bot_token": botToken}, "settings": doc{"base_url": fake.URL}},
 		delivery:    doc{"channel": "telegram", "template": "Hello {{ name }}", "start_state": "ask"},
 		times: func() map[string]int { // Telegram is given no key of ours: by chat and text
 			times := map[string]int{}

@@ -6,7 +6,6 @@ package telegram
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +55,9 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	if err := p.Describe().Complete(i, d.Secrets); err != nil {
 		return nil, err
 	}
-	return &sender{bot: newBot(i, d), username: channels.BotUsername(&i), now: d.Clock}, nil
+	s := &sender{bot: newBot(i, d), username: channels.BotUsername(&i), now: d.Clock}
+	s.deaf = i.Settings["updates"] != byPoll && d.Secrets["webhook_secret"] == ""
+	return s, nil
 }
 
 // sender implements [channels.Sender] and [channels.Verifier]. Nothing looks a
@@ -64,6 +65,7 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 type sender struct {
 	bot      *bot
 	username string
+	deaf     bool // no update is believed, and none is asked for
 	now      func() time.Time
 }
 
@@ -98,13 +100,17 @@ func (s *sender) Verify(ctx context.Context) (string, error) {
 		return "", failure
 	case me.Username == "":
 		return "", channels.Fail(channels.Config, "200", "the answer names no bot, so it may not be Telegram that answered")
-	case s.username == "":
-		return fmt.Sprintf("Telegram accepts the token of @%s; set bot_username to %s for {{ telegram_link }}", me.Username, me.Username), nil
-	case !strings.EqualFold(s.username, me.Username):
+	case s.username != "" && !strings.EqualFold(s.username, me.Username):
 		return "", channels.Fail(channels.Config, "bot_username", "the token is that of @%s and bot_username says @%s: links would lead to another bot", me.Username, s.username)
-	default:
-		return fmt.Sprintf("Telegram accepts the token of @%s", me.Username), nil
 	}
+	text := "Telegram accepts the token of @" + me.Username
+	if s.username == "" {
+		text += "; set bot_username to " + me.Username + " for {{ telegram_link }}"
+	}
+	if s.deaf {
+		text += "; answers do not arrive: set webhook_secret, or updates to poll"
+	}
+	return text, nil
 }
 
 // compose makes the message: plain text, so that nothing an agent says is taken

@@ -166,7 +166,16 @@ func TestTheBotIsTheOneThatLinksLeadTo(t *testing.T) {
 	}
 	text, err := verify("")
 	require.NoError(t, err)
-	require.Contains(t, text, "set bot_username to collect_bot")
+	require.Equal(t, "Telegram accepts the token of @collect_bot; set bot_username to collect_bot for {{ telegram_link }}", text)
+	d := deps()
+	d.Secrets = map[string]campaign.Secret{"bot_token": token}
+	for updates, want := range map[string]bool{"": true, "webhook": true, "poll": false} {
+		s, err := telegram.Provider{}.Open(integration(f, "updates", updates), d)
+		require.NoError(t, err)
+		text, err = s.(channels.Verifier).Verify(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(text, "answers do not arrive"), updates)
+	}
 	_, err = verify("another_bot")
 	require.ErrorContains(t, err, "@collect_bot")
 	require.Equal(t, channels.Config, channels.Classify(err).Class)
