@@ -21,6 +21,10 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 		s.lateAnswer(m, e, now)
 		return nil
 	}
+	if e.OptOut { // nobody answers, so there is nothing to open
+		s.lateStop(m, e, now)
+		return nil
+	}
 	if o := s.lateOf(m.ID); o != nil { // a burst: the first of it opened the session
 		o.Received++
 		s.ask(o, e)
@@ -44,12 +48,29 @@ func (s *State) openLate(e *Event, now time.Time) []Command {
 	return []Command{s.spawn(Command{Kind: CommandOpenLate, CommunicationID: m.ID, SessionID: o.SessionID, From: orElse(e.SessionID, m.SessionID), MessageID: e.MessageID})}
 }
 
+// lateStop takes the word to stop of a contact whose session has ended; a late one
+// that is open ends with it.
+func (s *State) lateStop(m *Communication, e *Event, now time.Time) {
+	d := messageData(m, e)
+	d["late"] = true
+	s.decide(now, DecisionReplied, "late", upperFirst(s.Contact.Name)+", late: "+excerpt(e.Content), d)
+	if o := s.lateOf(m.ID); o != nil {
+		o.Received++
+		s.leaveAlone(o, m, now)
+		return
+	}
+	s.asksToBeLeft(m, now)
+}
+
 // lateAnswer takes an answer to a notification that has ended: it has no
 // conversation to take up, so the answer is aggregated at once.
 func (s *State) lateAnswer(m *Communication, e *Event, now time.Time) {
 	d := messageData(m, e)
 	d["late"] = true
 	s.decide(now, DecisionReplied, "late", upperFirst(s.Contact.Name)+", late: "+excerpt(e.Content), d)
+	if e.OptOut {
+		s.asksToBeLeft(m, now)
+	}
 	for i := range s.Ended {
 		if x := &s.Ended[i]; x.CommunicationID == m.ID && (i > 0 || s.Job == nil || s.Job.Ending == nil) { // it waits to be aggregated
 			x.Answered, x.Said = true, e.Content

@@ -49,10 +49,14 @@ func (s *State) onMessage(e *Event, now time.Time) []Command {
 // leaveAlone ends a session whose contact asks to be left alone: nobody answers.
 func (s *State) leaveAlone(o *Open, m *Communication, now time.Time) {
 	o.Ask = ""
-	s.decide(now, DecisionOperator, "opt_out", upperFirst(s.Contact.Name)+" asks not to be written to any more by "+string(m.Channel), commData(m))
+	s.asksToBeLeft(m, now)
 	if o.SessionID != "" && !s.isClosing(o) {
 		s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: m.ID, Status: SessionDeclined, Reason: "opt_out"})
 	}
+}
+
+func (s *State) asksToBeLeft(m *Communication, now time.Time) {
+	s.decide(now, DecisionOperator, "opt_out", upperFirst(s.Contact.Name)+" asks not to be written to any more by "+string(m.Channel), commData(m))
 }
 
 // onAnswer: an agent or an operator says something to the contact.

@@ -124,6 +124,27 @@ func TestAnAgentTakesItsTurn(t *testing.T) {
 		st.status(1, campaign.CommunicationNoResponse)
 		st.nothingAsked()
 	})
+	t.Run("a late word to stop opens nothing and asks nobody", func(t *testing.T) {
+		st, session := talk(t)
+		st.wake()
+		st.closed()
+		st.decided(campaign.Aggregation, campaign.Change{})
+		stop := campaign.Event{Kind: campaign.EventMessage, CommunicationID: id(1), SessionID: session, MessageID: "in-stop", Content: "STOP", OptOut: true}
+		st.happens(stop)
+		require.Equal(t, "opt_out", st.told(campaign.DecisionOperator).Reason)
+		require.Empty(t, st.s.Open)
+		st.nothingAsked()
+
+		st.writes(1, session, "no, wait")
+		late := st.asked(campaign.CommandOpenLate).SessionID
+		st.turn(campaign.TurnOutcome{})
+		stop.MessageID = "in-stop-2"
+		st.happens(stop)
+		c := st.closed()
+		require.Equal(t, [2]string{late, string(campaign.SessionDeclined)}, [2]string{c.SessionID, string(c.Status)}, "the late session ends with it")
+		st.decided(campaign.Aggregation, campaign.Change{})
+		st.nothingAsked()
+	})
 	t.Run("a late reply is answered in its own session", func(t *testing.T) {
 		st, session := talk(t)
 		st.wake()

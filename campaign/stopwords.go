@@ -6,9 +6,11 @@ import (
 )
 
 // stopWords are what people write, as the whole of a message, to be left alone.
-// The English ones are those that carriers and WhatsApp's commerce policy name.
+// "Stop promotions" is the button of WhatsApp's marketing templates. Cancel, end and
+// quit are not here, though carriers of text messages name them: in a conversation
+// they are answers.
 var stopWords = map[string]bool{
-	"stop": true, "stop all": true, "stopall": true, "unsubscribe": true, "opt out": true, "optout": true, "remove me": true,
+	"stop": true, "stop all": true, "stopall": true, "unsubscribe": true, "opt out": true, "optout": true, "remove me": true, "stop promotions": true,
 	"stopp": true, "abmelden": true, "abbestellen": true, "austragen": true,
 	"baja": true, "alto": true, "cancelar suscripción": true,
 	"arrêt": true, "arreter": true, "arrêter": true, "désabonner": true, "désinscrire": true,
