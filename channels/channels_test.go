@@ -169,3 +169,12 @@ func TestRegistryValidatesIntegrations(t *testing.T) {
 	_, err := r.Open(campaign.Integration{Provider: "bird"}, channels.Deps{})
 	require.Equal(t, channels.Config, channels.Classify(err).Class)
 }
+
+func TestASecretThatBeginsAnotherHidesBoth(t *testing.T) {
+	t.Parallel()
+	secrets := map[string]campaign.Secret{"verify_token": "carillon", "app_secret": "carillon-7f3a9c"}
+	for range 20 { // maps have no order
+		text := channels.Redact("no such app: carillon-7f3a9c", secrets)
+		require.NotContains(t, text, "7f3a9c")
+	}
+}

@@ -3,6 +3,7 @@ package channels
 import (
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 
 	"carillon/campaign"
@@ -24,10 +25,18 @@ func Redact(text string, secrets map[string]campaign.Secret) string {
 			pairs = append(pairs, form, s.String())
 		}
 	}
-	text = strings.NewReplacer(pairs...).Replace(text)
+	text = strings.NewReplacer(longestFirst(pairs)...).Replace(text)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
 	return strings.ToValidUTF8(text, "?")
+}
+
+// longestFirst orders pairs for a replacer, which takes the first that fits: a
+// secret may be the beginning of another.
+func longestFirst(pairs []string) []string {
+	both := slices.Collect(slices.Chunk(pairs, 2))
+	slices.SortStableFunc(both, func(a, b []string) int { return len(b[0]) - len(a[0]) })
+	return slices.Concat(both...)
 }
