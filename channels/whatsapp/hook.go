@@ -102,8 +102,8 @@ type value struct {
 	Preferences []json.RawMessage `json:"user_preferences"`
 }
 
-// parse reads a batch. What is of another number is not ours; what cannot be read
-// is kept as it came and does not keep the others.
+// parse reads a batch. What is of another number or account is not ours; what
+// cannot be read is kept as it came and does not keep the others.
 func (h *hook) parse(body []byte) ([]channels.Report, error) {
 	var p payload
 	if err := json.Unmarshal(body, &p); err != nil {
@@ -114,15 +114,20 @@ func (h *hook) parse(body []byte) ([]channels.Report, error) {
 		for _, change := range entry.Changes {
 			var v value
 			if change.Field != "messages" && change.Field != "user_preferences" {
-				reports = append(reports, unread(change.Value)) // kept: a template's or an account's news
+				if h.account == "" || entry.ID == h.account {
+					reports = append(reports, unread(change.Value)) // kept: a template's or an account's news
+				}
 				continue
 			}
-			if json.Unmarshal(change.Value, &v) != nil {
+			if json.Unmarshal(change.Value, &v) != nil || v.Metadata.NumberID == "" {
 				reports = append(reports, unread(change.Value))
 				continue
 			}
 			if v.Metadata.NumberID != h.number {
 				continue
+			}
+			if len(v.Statuses)+len(v.Preferences)+len(v.Messages) == 0 { // errors of the number
+				reports = append(reports, unread(change.Value))
 			}
 			for _, raw := range v.Statuses {
 				reports = append(reports, status(raw)...)

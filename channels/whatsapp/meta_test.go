@@ -357,6 +357,24 @@ func TestWhatIsNotOursIsNotTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, reports, 2)
 	require.Equal(t, channels.ReportUnread, reports[0].Kind)
+
+	h, err := whatsapp.Provider{}.OpenHook(campaign.Integration{Settings: map[string]string{"phone_number_id": metatest.Number, "waba_id": metatest.Account}}, channels.Deps{Secrets: secrets})
+	require.NoError(t, err)
+	for body, want := range map[string]int{
+		`{"entry":[{"id":"` + metatest.Account + `","changes":[{"field":"message_template_status_update","value":{"event":"PAUSED"}}]}]}`:              1,
+		`{"entry":[{"id":"999","changes":[{"field":"message_template_status_update","value":{"event":"PAUSED"}}]}]}`:                                   0,
+		`{"entry":[{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"` + metatest.Number + `"},"errors":[{"code":130429}]}}]}]}`: 1,
+		`{"entry":[{"changes":[{"field":"messages","value":{"statuses":[{"id":"wamid.1","status":"read"}]}}]}]}`:                                       1,
+	} {
+		reports, _, err := h.Receive(t.Context(), &channels.HookRequest{
+			Method: http.MethodPost, Body: []byte(body), Header: http.Header{"X-Hub-Signature-256": {metatest.Sign(secrets["app_secret"].Reveal(), []byte(body))}},
+		})
+		require.NoError(t, err)
+		require.Len(t, reports, want, body)
+		for _, r := range reports {
+			require.Equal(t, channels.ReportUnread, r.Kind, "kept as it came")
+		}
+	}
 }
 
 func FuzzWebhook(f *testing.F) {
