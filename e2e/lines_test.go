@@ -22,6 +22,7 @@ type line struct {
 	channel     string
 	address     func(i int) string // of the i-th person; one who opted out is known by it
 	column      string             // of the import, that holds it
+	env         []string           // that carillon needs to reach it
 	integration doc                // the body that makes it
 	delivery    doc                // of a stage that opens a conversation
 	hooks       *fault.Hooks
@@ -136,17 +137,6 @@ func birdLine(t *testing.T) (*line, *birdtest.Server) {
 			return all
 		},
 	}, fake
-}
-
-// speaks lets a person of a line without webhooks say something: a system of
-// ours reports it.
-func (s *spoken) speaks(name, words string) {
-	s.t.Helper()
-	if s.say != nil {
-		s.say(s.person[name], words)
-		return
-	}
-	s.must(http.MethodPost, "/v1/sessions/"+s.sessionOf(name)+"/messages", doc{"content": words})
 }
 
 // number makes phone numbers of a line's own.

@@ -1,7 +1,10 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"carillon/channels/fault"
 	"carillon/channels/sendgrid/sendgridtest"
+	"carillon/channels/smtp/imaptest"
 	"carillon/channels/smtp/smtptest"
 	"carillon/channels/telegram/telegramtest"
 )
@@ -23,10 +27,26 @@ func sendgridLine(t *testing.T) (*line, *sendgridtest.Server) {
 		channel: "email", column: "email", address: mailbox("grid"), hooks: fake.Hooks, always: fake.Always, held: fake.Held,
 		integration: doc{
 			"provider": "sendgrid", "secrets": doc{"api_key": mailKey},
-			"settings": doc{"from_email": "anna@collect.example", "base_url": fake.URL, "event_public_key": fake.Signer.PublicKey},
+			"settings": doc{
+				"from_email": "anna@collect.example", "base_url": fake.URL, "reply_domain": "parse.collect.example",
+				"event_public_key": fake.Signer.PublicKey, "inbound_public_key": fake.Signer.PublicKey,
+			},
 		},
-		delivery:  doc{"channel": "email", "subject": "Your invoice", "template": "Hello {{ name }}", "start_state": "ask"},
-		subscribe: func(address string) error { fake.Subscribe(address + "/events"); return nil },
+		delivery: doc{"channel": "email", "subject": "Your invoice", "template": "Hello {{ name }}", "start_state": "ask"},
+		subscribe: func(address string) error {
+			fake.Subscribe(address + "/events")
+			fake.Receive(address + "/inbound")
+			return nil
+		},
+		say: func(from, words string) {
+			for _, m := range fake.Accepted() {
+				if h := m.Personalizations[0].Headers; m.Personalizations[0].To[0].Email == from {
+					raw := letterOf(from, m.ReplyTo.Email, "Re: "+m.Subject, "<"+rand.Text()+"@people.example>", h["Message-ID"], h["Message-ID"], words)
+					fake.Deliver(raw, from, m.ReplyTo.Email)
+					return
+				}
+			}
+		},
 		reports: func(id, status string) {
 			for _, m := range fake.Accepted() {
 				if m.ID == id {
@@ -48,8 +68,19 @@ func sendgridLine(t *testing.T) (*line, *sendgridtest.Server) {
 
 func smtpLine(t *testing.T) (*line, *smtptest.Server) {
 	t.Helper()
-	fake := smtptest.New(t, smtptest.Options{})
+	fake, box := smtptest.New(t, smtptest.Options{}), imaptest.New(t, "anna", "the mailbox's password")
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	require.NoError(t, os.WriteFile(roots, box.Roots, 0o600))
 	return &line{
+		env: []string{"SSL_CERT_FILE=" + roots},
+		say: func(from, words string) {
+			for _, m := range fake.Accepted() {
+				if m.To[0] == from {
+					box.Put(letterOf(from, "anna@collect.example", "Re: Your invoice", "<"+rand.Text()+"@people.example>", m.ID(), m.ID(), words))
+					return
+				}
+			}
+		},
 		channel: "email", column: "email", address: mailbox("post"), held: fake.Held,
 		always: func(f *fault.Fault) {
 			if f == nil {
@@ -58,9 +89,12 @@ func smtpLine(t *testing.T) (*line, *smtptest.Server) {
 			}
 			fake.Always(&smtptest.Fault{At: "data", Drop: f.Drop, Hold: f.Hold})
 		},
-		integration: doc{"provider": "smtp", "settings": doc{"host": fake.Host, "port": fake.Port, "security": "none", "from_email": "anna@collect.example"}},
-		delivery:    doc{"channel": "email", "subject": "Your invoice", "template": "Hello {{ name }}", "start_state": "ask"},
-		times:       fake.Times, refused: fake.Refused,
+		integration: doc{"provider": "smtp", "secrets": doc{"imap_password": "the mailbox's password"}, "settings": doc{
+			"host": fake.Host, "port": fake.Port, "security": "none", "from_email": "anna@collect.example",
+			"imap_host": box.Host, "imap_port": box.Port, "imap_security": "tls", "imap_username": "anna",
+		}},
+		delivery: doc{"channel": "email", "subject": "Your invoice", "template": "Hello {{ name }}", "start_state": "ask"},
+		times:    fake.Times, refused: fake.Refused,
 		opening: func(name string) string { return "Hello " + name },
 		sent: func() (all []text) {
 			for _, m := range fake.Accepted() {
@@ -109,17 +143,17 @@ func mailbox(domain string) func(int) string {
 
 func TestEveryLineCarriesAConversation(t *testing.T) {
 	t.Parallel()
-	c := live(t, "live")
 	grid, _ := sendgridLine(t)
 	post, _ := smtpLine(t)
-	chat, _ := telegramLine(t)
+	chat, _ := botLine(t, "poll")
+	c := dev(t, append(post.env, "CARILLON_MODE=live", private)...)
 	for _, l := range []*line{grid, post, chat} {
 		t.Run(l.name(), func(t *testing.T) {
 			s := c.in(t).spoken(l, "Ann")
 			s.opens("Ann")
-			s.speaks("Ann", "yes")
+			s.say(s.person["Ann"], "yes")
 			s.gets("Ann", 2, "On which day, Ann?")
-			s.speaks("Ann", "on 24.12.2026")
+			s.say(s.person["Ann"], "on 24.12.2026")
 			s.gets("Ann", 3, "Noted for 2026-12-24: 120 EUR.")
 			require.Equal(t, []any{"Talk PROMISE_TO_PAY promised"}, seen(s.awaitStatus("Ann", "completed", patience)))
 			require.Empty(t, s.refused())
