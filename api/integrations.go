@@ -39,7 +39,7 @@ type IntegrationInput struct {
 	Provider      string                     `json:"provider" example:"outbox"`
 	Settings      map[string]string          `json:"settings,omitempty"`
 	Secrets       map[string]campaign.Secret `json:"secrets,omitempty" writeOnly:"true" doc:"Never shown again; secret_names lists which there are."`
-	RatePerSecond float64                    `json:"rate_per_second,omitempty" minimum:"0" doc:"0 is the provider's default."`
+	RatePerSecond float64                    `json:"rate_per_second,omitempty" minimum:"0" doc:"Sends per second; 0 is no limit of ours."`
 }
 
 func (in *IntegrationInput) into(i *campaign.Integration) {

@@ -162,7 +162,7 @@ func (i *Integration) Validate() error {
 		p.add("provider", "%q is not one of %s", i.Provider, strings.Join(Providers, ", "))
 	}
 	if i.RatePerSecond < 0 {
-		p.add("rate_per_second", "not below 0; 0 is the provider's default")
+		p.add("rate_per_second", "not below 0; 0 is no limit")
 	}
 	return p.err("integration")
 }
