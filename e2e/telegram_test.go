@@ -176,6 +176,28 @@ func chat(t *testing.T, s *spoken, fake *telegramtest.Server) {
 	})
 }
 
+// What a worker's death leaves unread at Telegram is read by the next one, once.
+func TestWhatIsSaidWhileNoWorkerLivesIsHeardOnce(t *testing.T) {
+	t.Parallel()
+	c := apart(t, false, "CARILLON_MODE=live", private)
+	l, fake := botLine(t, "poll")
+	s := c.spoken(l, "Ann")
+	s.opens("Ann")
+	s.say(s.person["Ann"], "yes")
+	s.gets("Ann", 2, "On which day, Ann?")
+	c.worker.kill()
+	s.say(s.person["Ann"], "soon")
+	require.Positive(t, fake.Waiting())
+	c.startWorker()
+	s.gets("Ann", 3, "Which day, please? You wrote: soon")
+	eventually(t, patience, "all is confirmed", func() bool { return fake.Waiting() == 0 })
+	s.say(s.person["Ann"], "on 24.12.2026")
+	s.gets("Ann", 4, "Noted for 2026-12-24: 120 EUR.")
+	require.Equal(t, []any{"Talk PROMISE_TO_PAY promised"}, seen(s.awaitStatus("Ann", "completed", patience)))
+	require.Len(t, s.reached("Ann"), 4)
+	require.Empty(t, s.refused())
+}
+
 // linkScene is a campaign whose mail carries the link to its bot, and whose
 // contacts are known to no chat.
 type linkScene struct {
@@ -245,6 +267,7 @@ func (s *linkScene) opened(objectID string, chat int64) string {
 	token := s.token(objectID)
 	s.bringForward(objectID, "Talk")
 	s.untilTold(objectID, "deferred")
+	require.Contains(s.t, fmt.Sprint(s.get(s.of(objectID) + "/plan")["blockers"]), "Talk waits until the contact opens its Telegram link")
 	require.Empty(s.t, s.bot.Accepted())
 	s.bot.Start(chat, token)
 	s.untilTold(objectID, "linked")
