@@ -70,7 +70,11 @@ func (a *Activities) telegramLink(ctx context.Context, c *campaign.Contact, d *c
 	} else if err != nil {
 		return "", "", err
 	}
-	secret, err := a.workspaceSecret(ctx, channels.StartSecret)
+	name := channels.StartSecret
+	if a.Mode == ModeRedirect { // who opens it is a tester: later messages are not to go there
+		name = channels.TrialSecret
+	}
+	secret, err := a.workspaceSecret(ctx, name)
 	if err != nil {
 		return "", "", err
 	}

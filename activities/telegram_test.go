@@ -1,12 +1,14 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"carillon/activities"
 	"carillon/campaign"
 	"carillon/channels"
 	"carillon/store"
@@ -84,4 +86,26 @@ func TestAMailCarriesTheLink(t *testing.T) {
 	who, ok := channels.Starter{Secret: secret}.Read("in_tg", token)
 	require.True(t, ok)
 	require.Equal(t, d.contact.ID, who)
+}
+
+func TestALinkThatATesterGetsTiesNobody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ctx := t.Context()
+	d.Mode = activities.ModeRedirect
+	require.NoError(t, d.store.PutSettings(ctx, json.RawMessage(`{"redirect": {"email_notification": "tester@example.com"}}`)))
+	_, err := d.store.UpdateStage(ctx, "cp", "st_mail", func(s *campaign.Stage) error { s.Delivery.Template = "{{ telegram_link }}"; return nil })
+	require.NoError(t, err)
+	require.NoError(t, d.store.CreateIntegration(ctx, campaign.Integration{ID: "in_tg", Name: "Bot", Provider: "telegram", Settings: map[string]string{"bot_username": "collect_bot"}}))
+	out, err := d.Send(ctx, d.input("mail"))
+	require.NoError(t, err)
+	require.Equal(t, campaign.SendSent, out.Outcome, out.Detail)
+	sent, err := d.store.Outbox(ctx, "cp", "", store.Page{})
+	require.NoError(t, err)
+	token, ok := strings.CutPrefix(sent.Items[0].Body, "https://t.me/collect_bot?start=")
+	require.True(t, ok, sent.Items[0].Body)
+	secret, err := d.store.WorkspaceSecret(ctx, channels.StartSecret)
+	require.NoError(t, err)
+	_, ok = channels.Starter{Secret: secret}.Read("in_tg", token)
+	require.False(t, ok)
 }

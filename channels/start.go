@@ -16,6 +16,10 @@ import (
 // StartSecret is the name of the workspace's secret that signs start tokens.
 const StartSecret = "telegram_start"
 
+// TrialSecret is the name of the one that signs the links of mode redirect: they
+// look alike and tie nobody to anything.
+const TrialSecret = "telegram_trial"
+
 // Starter makes the tokens that tie a contact to the chat in which somebody
 // starts a bot with one. A token cannot be made without the secret, is good for
 // the bot of one integration only, and is the same each time.
