@@ -181,3 +181,39 @@ func TestWhatHappensWhileAPersonHasASession(t *testing.T) {
 		require.Equal(t, "timeout", s.get(bea)["status"])
 	})
 }
+
+// What a person does is committed before it is answered: a worker that is dead
+// meanwhile, or dies right after, neither loses it nor does it twice.
+func TestWhatAPersonDoesOutlivesTheWorker(t *testing.T) {
+	t.Parallel()
+	c := apart(t, false)
+	s := c.talks("Outlived", "Ann")
+	session := "/v1/sessions/" + s.sessionOf("Ann")
+	eventually(t, patience, "the opening", func() bool { return len(s.heard("Ann")) == 1 })
+	bob := s.person("bob of the night")
+	for round := 1; round <= 2; round++ {
+		sent := len(s.heard("Ann"))
+		bob.does(session, "handoff", nil, 0)
+		c.worker.kill()
+		bob.does(session, "claim", nil, 0)
+		bob.does(session, "reply", doc{"content": "A person here."}, 0)
+		bob.does(session, "messages", doc{"content": "count 7"}, 0)
+		bob.does(session, "hand_back", nil, 0)
+		c.startWorker()
+		eventually(t, patience, "the person's words and the agent's", func() bool { return len(s.heard("Ann")) == sent+2 })
+		c.worker.kill()
+		c.startWorker()
+	}
+	bob.does(session, "handoff", nil, 0)
+	c.worker.kill()
+	bob.does(session, "resolve", doc{"results": doc{"OutcomeStatus": "SOLVED"}}, 0)
+	bob.does(session, "resolve", nil, http.StatusConflict)
+	c.startWorker()
+	require.Equal(t, []any{"Talk SOLVED"}, seen(s.awaitStatus("Ann", "completed", patience)))
+	var bodies []string
+	for _, m := range s.heard("Ann")[1:] {
+		bodies = append(bodies, m["body"].(string))
+	}
+	require.ElementsMatch(t, []string{"A person here.", "I count 7.", "A person here.", "I count 7."}, bodies, "what waited for the worker leaves side by side")
+	require.Len(t, s.told("Ann", "session_ended"), 1)
+}
