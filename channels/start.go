@@ -95,6 +95,9 @@ func MentionsTelegramLink(d *campaign.Delivery) bool {
 // Read verifies a token, in constant time, and returns whose it is; false if we
 // did not make it for the integration.
 func (s Starter) Read(integrationID, token string) (contactID string, ok bool) {
+	if strings.ContainsAny(token, "\r\n") { // which the decoder passes over
+		return "", false
+	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(s.Secret) == 0 || len(token) > maxStart || len(raw) <= 1+startSize {
 		return "", false

@@ -51,6 +51,7 @@ func FuzzStartToken(f *testing.F) {
 	s := channels.Starter{Secret: bytes.Repeat([]byte{1}, 32)}
 	f.Add(s.Token("in_1", "ct_1"))
 	f.Add("AQ")
+	f.Add(s.Token("in_1", "ct_1")[:3] + "\n" + s.Token("in_1", "ct_1")[3:])
 	f.Fuzz(func(t *testing.T, token string) {
 		if who, ok := s.Read("in_1", token); ok {
 			require.Equal(t, token, s.Token("in_1", who), "only what we make is ours")
