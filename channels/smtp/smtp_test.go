@@ -183,12 +183,16 @@ func TestAcceptThenDropIsUnknownAndSentOnce(t *testing.T) {
 	_, err = s.Send(ctx, message(2))
 	require.Equal(t, channels.Unknown, channels.Classify(err).Class, "%v", err)
 
+	fake.Fail(smtptest.Fault{At: "data", Slow: 20 * time.Millisecond})
+	_, err = s.Send(t.Context(), message(4))
+	require.NoError(t, err, "slow is not lost")
+
 	fake.Fail(smtptest.Fault{At: "rcpt", Hold: true})
 	ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = s.Send(ctx, message(3))
 	require.Equal(t, channels.NotSent, channels.Classify(err).Class, "the context ends it before anything was sent: %v", err)
-	require.Len(t, fake.Accepted(), 2)
+	require.Len(t, fake.Accepted(), 3)
 }
 
 func TestNothingLeavesWithoutAServerOrAPassword(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/mail"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -31,8 +32,9 @@ type Fault struct {
 	Code     int    // answered
 	Enhanced [3]int
 	Text     string
-	Drop     bool // the connection ends instead of an answer; at data the message was taken
-	Hold     bool // no answer comes until the client gives up
+	Drop     bool          // the connection ends instead of an answer; at data the message was taken
+	Hold     bool          // no answer comes until the client gives up
+	Slow     time.Duration // the answer comes so much later; at data the message was taken
 }
 
 // Message is one that was accepted.
@@ -204,7 +206,7 @@ func (c *session) Data(r io.Reader) error {
 	}
 	c.m.Raw = raw
 	f = c.next("data")
-	if f == nil || f.Drop || f.Hold {
+	if f == nil || f.Drop || f.Hold || f.Slow > 0 {
 		c.s.Accept(c.m)
 	}
 	return c.apply(f)
@@ -262,6 +264,12 @@ func (c *session) apply(f *Fault) error {
 		return errors.Join(c.conn.Close(), errors.New("dropped"))
 	case f.Hold:
 		return c.hold()
+	case f.Slow > 0:
+		select {
+		case <-time.After(f.Slow):
+		case <-c.s.done:
+		}
+		return nil
 	default:
 		code := smtp.EnhancedCode(f.Enhanced)
 		if f.Enhanced == [3]int{} {
