@@ -202,7 +202,12 @@ func (s *Server) Seen() int {
 	s.t.Helper()
 	found, err := filepath.Glob(filepath.Join(s.dir, "mail/cur/*:2,*S*"))
 	s.check(err)
-	return len(found)
+	letters := map[string]bool{} // a file that is renamed meanwhile may be listed by both names
+	for _, path := range found {
+		name, _, _ := strings.Cut(filepath.Base(path), ":")
+		letters[name] = true
+	}
+	return len(letters)
 }
 
 // Folder makes a folder beside the inbox.
