@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -47,11 +48,20 @@ func (g *group) add(ctx context.Context, events []store.ProviderEvent) error {
 		case <-mine.done:
 			return mine.err
 		case g.turn <- struct{}{}:
-			g.next(ctx)
-			<-g.turn
+			g.commitNext(ctx)
 		}
 	}
 }
+
+// commitNext commits a group and lets the next one in, also when it panics: the
+// request that commits is answered 500, and the others come again.
+func (g *group) commitNext(ctx context.Context) {
+	defer func() { <-g.turn }()
+	g.next(ctx)
+}
+
+// errPanicked is what became of a group whose commit panicked.
+var errPanicked = errors.New("the commit panicked")
 
 // next commits those that wait longest. The others of the group must not end
 // with the request that commits for them.
@@ -77,11 +87,19 @@ func (g *group) next(ctx context.Context) {
 	for _, one := range these {
 		all = append(all, one.events...)
 	}
+	answered := 0
+	defer func() {
+		for _, one := range these[answered:] {
+			one.err = errPanicked
+			close(one.done)
+		}
+	}()
 	err := g.commit(ctx, all)
 	for _, one := range these {
 		if one.err = err; err != nil && n > 1 { // one that cannot be committed is not to keep the others
 			one.err = g.commit(ctx, one.events)
 		}
+		answered++
 		close(one.done)
 	}
 }

@@ -37,6 +37,7 @@ type post struct {
 type failing struct {
 	*store.Store
 	away    atomic.Bool
+	panics  atomic.Bool
 	commits atomic.Int64
 }
 
@@ -44,6 +45,9 @@ func (f *failing) CommitReports(ctx context.Context, events []store.ProviderEven
 	f.commits.Add(1)
 	if f.away.Load() {
 		return nil, errors.New("the disk is full")
+	}
+	if f.panics.Load() {
+		panic("nobody thought of it")
 	}
 	return f.Store.CommitReports(ctx, events, now)
 }
@@ -220,7 +224,10 @@ func TestHooksAskAgainWhenTheStoreFails(t *testing.T) {
 	require.Equal(t, "unavailable", p.tell(body).fails(http.StatusServiceUnavailable).Code)
 	require.Empty(t, p.kept())
 	f.away.Store(false)
-	require.Equal(t, http.StatusOK, p.tell(body).Status)
+	f.panics.Store(true)
+	require.Equal(t, "internal", p.tell(body).fails(http.StatusInternalServerError).Code)
+	f.panics.Store(false)
+	require.Equal(t, http.StatusOK, p.tell(body).Status, "whoever comes after a panic is served")
 	require.Len(t, p.inbox(), 1)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,9 +87,11 @@ func (l *Listener) Run(ctx context.Context) {
 	}
 }
 
-// look starts and stops pollers as the table says.
+// look starts and stops pollers as the table says. An integration that cannot be
+// read leaves the others alone.
 func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[string]*post) error {
 	wanted := map[string]bool{}
+	var unread error
 	for cursor := ""; ; {
 		page, err := l.Store.Integrations(ctx, store.Page{Limit: 500, Cursor: cursor})
 		if err != nil {
@@ -98,11 +101,12 @@ func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[st
 			if !l.Channels.Polls(i.Provider) {
 				continue
 			}
+			wanted[i.ID] = true
 			secrets, err := l.Store.IntegrationSecrets(ctx, i.ID)
 			if err != nil {
-				return err
+				unread = errors.Join(unread, err)
+				continue
 			}
-			wanted[i.ID] = true
 			if p := posts[i.ID]; p != nil {
 				if p.is(&i, secrets) {
 					continue
@@ -129,7 +133,7 @@ func (l *Listener) look(ctx context.Context, polls *sync.WaitGroup, posts map[st
 			delete(posts, id)
 		}
 	}
-	return nil
+	return unread
 }
 
 // listen polls one integration until ctx ends.
@@ -183,30 +187,26 @@ func (l *Listener) trouble(ctx context.Context, i *campaign.Integration, err err
 	}
 }
 
+// errAsItIs leaves an integration as it is.
+var errAsItIs = errors.New("as it is")
+
 // show sets the integration's status for what polling found; "" says that it
-// works. What others found stays.
+// works. What others found stays, also why it is paused.
 func (l *Listener) show(ctx context.Context, i *campaign.Integration, message string) {
-	if i.StatusMessage == message || message == "" && !isDeaf(i) {
-		return
-	}
-	updated, err := l.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
+	_, err := l.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
 		switch {
+		case i.Paused || i.StatusMessage == message:
+			return errAsItIs
 		case message != "":
 			i.Status, i.StatusMessage = "error", message
-		case isDeaf(i):
+		case strings.HasPrefix(i.StatusMessage, deaf):
 			i.Status, i.StatusMessage = "ok", ""
+		default:
+			return errAsItIs
 		}
 		return nil
 	})
-	if err != nil {
-		if ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) {
-			l.Log.Warn("status of an integration not kept", "integration_id", i.ID, "error", err)
-		}
-		return
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errAsItIs) && !errors.Is(err, store.ErrNotFound) {
+		l.Log.Warn("status of an integration not kept", "integration_id", i.ID, "error", err)
 	}
-	i.Status, i.StatusMessage = updated.Status, updated.StatusMessage
-}
-
-func isDeaf(i *campaign.Integration) bool {
-	return len(i.StatusMessage) >= len(deaf) && i.StatusMessage[:len(deaf)] == deaf
 }

@@ -2,10 +2,12 @@ package inbound_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,11 +28,15 @@ type desk struct {
 	kept   []string
 	at     map[string]int // how many ask at the moment, by setting "host"
 	most   int            // of one host
+	began  map[string]int // how often
 	fail   error
 	panics bool
+	brief  bool // it says at once that there is nothing
 }
 
-func newDesk() *desk { return &desk{news: make(chan struct{}), at: map[string]int{}} }
+func newDesk() *desk {
+	return &desk{news: make(chan struct{}), at: map[string]int{}, began: map[string]int{}}
+}
 
 func (d *desk) change(f func()) {
 	d.mu.Lock()
@@ -46,6 +52,13 @@ func (d *desk) asking(host string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.at[host]
+}
+
+// times counts how often a host was asked.
+func (d *desk) times(host string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.began[host]
 }
 
 func (*desk) Describe() channels.Description {
@@ -73,12 +86,12 @@ type desked struct {
 }
 
 func (d desked) Poll(ctx context.Context, cursor string, commit channels.Commit) error {
-	d.change(func() { d.at[d.host]++; d.most = max(d.most, d.at[d.host]) })
+	d.change(func() { d.at[d.host]++; d.began[d.host]++; d.most = max(d.most, d.at[d.host]) })
 	defer d.change(func() { d.at[d.host]-- })
 	next, _ := strconv.Atoi(cursor)
 	for {
 		d.mu.Lock()
-		news, fail, panics := d.news, d.fail, d.panics
+		news, fail, panics, brief := d.news, d.fail, d.panics, d.brief
 		var reports []channels.Report
 		for n := next; n < len(d.kept); n++ {
 			reports = append(reports, channels.Report{
@@ -98,6 +111,9 @@ func (d desked) Poll(ctx context.Context, cursor string, commit channels.Commit)
 			if err := commit(ctx, reports, strconv.Itoa(next)); err != nil {
 				return err
 			}
+		}
+		if brief {
+			return nil
 		}
 		select {
 		case <-news:
@@ -172,10 +188,12 @@ func (o *office) status() string {
 
 func (o *office) set(host string) {
 	o.t.Helper()
-	_, err := o.store.UpdateIntegration(o.t.Context(), "in_1", func(i *campaign.Integration) error {
-		i.Settings = map[string]string{"host": host}
-		return nil
-	})
+	o.update(func(i *campaign.Integration) { i.Settings = map[string]string{"host": host} })
+}
+
+func (o *office) update(change func(*campaign.Integration)) {
+	o.t.Helper()
+	_, err := o.store.UpdateIntegration(o.t.Context(), "in_1", func(i *campaign.Integration) error { change(i); return nil })
 	require.NoError(o.t, err)
 }
 
@@ -285,6 +303,44 @@ func TestWhatAPersonHasToMendStandsAtTheIntegration(t *testing.T) {
 	o.desk.say("one")
 	o.heard("one")
 	o.eventually("it works", func() bool { return o.status() == "ok " })
+
+	o.desk.change(func() { o.desk.fail = channels.Fail(channels.Config, "wrong", "the password is wrong again") })
+	o.eventually("an error once more", func() bool { return strings.HasSuffix(o.status(), "again") })
+	o.update(func(i *campaign.Integration) { i.Status, i.StatusMessage = "ok", "" }) // somebody verified it, which asks for other things
+	o.eventually("the error is shown for as long as it is true", func() bool { return strings.HasSuffix(o.status(), "again") })
+	o.desk.change(func() { o.desk.fail, o.desk.brief = nil, true })
+	o.eventually("it works, and nobody writes", func() bool { return o.status() == "ok " })
+
+	o.update(func(i *campaign.Integration) {
+		i.Paused, i.Status, i.StatusMessage = true, "error", "the account is not paid for"
+	})
+	asked := o.desk.times("a")
+	o.desk.change(func() { o.desk.fail = channels.Fail(channels.Config, "wrong", "the password is wrong") })
+	o.eventually("it is asked again and again", func() bool { return o.desk.times("a") > asked+3 })
+	require.Equal(t, "error the account is not paid for", o.status(), "why it is paused stays")
+}
+
+// locked is a store that cannot open the secrets of one integration.
+type locked struct {
+	inbound.Store
+	id string
+}
+
+func (l locked) IntegrationSecrets(ctx context.Context, id string) (map[string]campaign.Secret, error) {
+	if id == l.id {
+		return nil, errors.New("no key opens it")
+	}
+	return l.Store.IntegrationSecrets(ctx, id)
+}
+
+func TestAnIntegrationThatCannotBeReadKeepsNoOther(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, "a")
+	require.NoError(t, o.store.CreateIntegration(t.Context(), campaign.Integration{ID: "in_2", Name: "sealed", Provider: "smtp", Settings: map[string]string{"host": "b"}}))
+	o.desk.say("one")
+	o.listen(locked{o.store, "in_2"})
+	o.heard("one")
+	require.Zero(t, o.desk.times("b"))
 }
 
 func TestTroubleIsTriedAgain(t *testing.T) {

@@ -17,32 +17,42 @@ type turn struct {
 	integration *campaign.Integration
 	poller      channels.Poller
 	holder      string
+	works       bool // and the integration says so, in this turn
 }
 
 // poll takes the turn, if it is to be had, and polls for as long as it lasts and
 // the provider goes on. held says whether it polled.
 func (t *turn) poll(ctx context.Context) (held bool, err error) {
+	t.works = false
 	cursor, held, err := t.take(ctx)
 	if err != nil || !held {
 		return false, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	mine, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		t.keep(ctx, cancel)
+		t.keep(mine, cancel)
 	}()
-	err = t.ask(ctx, cursor)
-	if lost := context.Cause(ctx); lost != nil {
+	err = t.ask(mine, cursor)
+	if lost := context.Cause(mine); lost != nil {
 		err = lost
 	}
 	cancel(nil)
 	<-kept
 	if err == nil {
-		t.listener.show(ctx, t.integration, "")
+		t.well(ctx)
 	}
 	return true, err
+}
+
+// well shows that polling works, once in a turn.
+func (t *turn) well(ctx context.Context) {
+	if !t.works {
+		t.works = true
+		t.listener.show(ctx, t.integration, "")
+	}
 }
 
 // ask polls once. What a message made panic is an error: the worker goes on.
@@ -91,7 +101,7 @@ func (t *turn) commit(ctx context.Context, reports []channels.Report, cursor str
 	if err != nil {
 		return err
 	}
-	l.show(ctx, t.integration, "")
+	t.well(ctx)
 	if l.Relay == nil || len(told) == 0 {
 		return nil
 	}
