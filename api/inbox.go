@@ -175,11 +175,6 @@ func (s *Server) handOff(ctx context.Context, in *handInput) (*body[campaign.Ses
 }
 
 func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Session], error) {
-	whole, err := s.Store.Session(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	n := len(whole.Messages)
 	return s.hand(ctx, in.ID, campaign.PersonHandBack, func(v *campaign.Session) (*handing, error) {
 		if err := personHas(*v); err != nil {
 			return nil, err
@@ -190,8 +185,10 @@ func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Se
 		if v.AgentID == "" {
 			return nil, campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
 		}
+		n := len(v.Messages)
+		asks := n > 0 && v.Messages[n-1].Author == campaign.AuthorContact
 		v.Mode, v.Reason = campaign.ModeAI, ""
 		v.Claim("", "", time.Time{})
-		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: n > 0 && whole.Messages[n-1].Author == campaign.AuthorContact}, nil
+		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: asks}, nil
 	})
 }

@@ -63,6 +63,9 @@ func (a *assembly) setField(col column, v value) {
 	if a.row.Fields == nil {
 		a.row.Fields = make(map[string]string)
 	}
+	if col.target == "telegram_chat_id" && v.text == "" && !a.columns.partial {
+		return // a chat comes by our link, which files do not know: an empty cell says nothing of it
+	}
 	a.row.Fields[col.target] = v.text
 	a.grow(col.target, len(quote(v.text)))
 }

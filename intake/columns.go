@@ -24,6 +24,7 @@ type columns struct {
 	required []string // the typed parameters every row must have a value for
 	zones    map[string]bool
 	names    map[string]column
+	partial  bool
 }
 
 // remembered is how many names and zones of a file are kept: more are looked up again and again, not held in memory.
@@ -36,6 +37,7 @@ func newColumns(o Options) (*columns, error) {
 		needed:  []string{"name", "email", "phone", "object_id", "external_id"},
 		zones:   make(map[string]bool),
 		names:   make(map[string]column),
+		partial: o.Partial,
 	}
 	if o.Partial {
 		c.needed = []string{"object_id", "external_id"}

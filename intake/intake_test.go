@@ -181,6 +181,15 @@ func TestSystemFields(t *testing.T) {
 			require.Equal(t, "77", rows[0].Fields["telegram_chat_id"])
 		}
 	})
+	t.Run("an empty Telegram chat says nothing of it", func(t *testing.T) {
+		t.Parallel()
+		const head = "object_id,external_id,name,email,phone,telegram_chat_id\n1,2,Ann,a@example.com,+14155550123,"
+		for _, cell := range []string{"", "  "} {
+			require.NotContains(t, read(t, head+cell+"\n", intake.Options{})[0].Fields, "telegram_chat_id", "a link may have brought one")
+			require.Empty(t, read(t, head+cell+"\n", intake.Options{Partial: true})[0].Fields["telegram_chat_id"])
+			require.Contains(t, read(t, head+cell+"\n", intake.Options{Partial: true})[0].Fields, "telegram_chat_id", "who changes this contact takes it away")
+		}
+	})
 	t.Run("white space around a system field is taken off, around a parameter not", func(t *testing.T) {
 		t.Parallel()
 		rows := read(t, header+" 1 ,2,\tAnn ,a@example.com , +14155550123, x \n", intake.Options{})

@@ -107,8 +107,11 @@ func (m *reporting) routeKnown(ctx context.Context, e *ProviderEvent) (*campaign
 	if err != nil || len(people) == 0 {
 		return nil, err
 	}
-	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and `+
-		m.c.s.dialect.in("contact_id", "$2")+newestTalk, []any{e.IntegrationID, texts(people)}, scanSession)
+	which, args := m.c.s.dialect.in("contact_id", "$2"), []any{e.IntegrationID, texts(people)}
+	if e.Channel == campaign.Telegram { // a chat is not another number of its person: who opened this one by our link may be somebody else
+		which, args = which+` and (address = '' or lower(address) = $3)`, append(args, strings.ToLower(e.Address))
+	}
+	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and `+which+newestTalk, args, scanSession)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -58,11 +58,15 @@ func (s *Store) HandSession(ctx context.Context, id string, now time.Time, chang
 		if v, err = c.session(ctx, id, s.dialect.locked); err != nil {
 			return err
 		}
+		if v.Messages, err = c.messages(ctx, id, `at desc, seq desc limit 1`); err != nil {
+			return err
+		}
 		was := v.Mode
 		event, err := change(&v)
 		if err != nil {
 			return err
 		}
+		v.Messages = []campaign.Message{}
 		switch {
 		case was != campaign.ModeHuman && v.Mode == campaign.ModeHuman:
 			v.WaitingSince = &now

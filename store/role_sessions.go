@@ -86,7 +86,8 @@ type Sessions interface {
 	// first, then those in which it is the contact's turn.
 	Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign.Session], error)
 	// HandSession changes an open session as a person does, and commits the event
-	// that tells its contact, if given. In the same transaction a session that
+	// that tells its contact, if given. Of the session's messages change sees the
+	// last, which stays the last until the commit. In the same transaction a session that
 	// leaves its agent gives the agent's place back, and one that returns takes one;
 	// a *campaign.Error with CodeConflict if there is none. It returns the contact a
 	// freed place was granted to, if one waited.

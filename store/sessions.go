@@ -97,17 +97,20 @@ func (s *Store) Session(ctx context.Context, id string) (campaign.Session, error
 	if err != nil {
 		return v, err
 	}
-	v.Messages, err = collect(ctx, s.read(), `select id, session_id, author, content, at, delivery, provider_message_id, reason
-		from messages where session_id = $1 order by at, seq`, []any{id}, func(row scanner) (m campaign.Message, err error) {
+	v.Messages, err = s.read().messages(ctx, id, `at, seq`)
+	return v, err
+}
+
+// messages reads the messages of a session in an order, which may end in a limit.
+func (c conn) messages(ctx context.Context, sessionID, order string) ([]campaign.Message, error) {
+	found, err := collect(ctx, c, `select id, session_id, author, content, at, delivery, provider_message_id, reason
+		from messages where session_id = $1 order by `+order, []any{sessionID}, func(row scanner) (m campaign.Message, err error) {
 		var when int64
 		err = row.Scan(&m.ID, &m.SessionID, &m.Author, &m.Content, &when, &m.Delivery, &m.ProviderMessageID, &m.Reason)
 		m.At = fromMicros(when)
 		return m, err
 	})
-	if err != nil {
-		return v, fmt.Errorf("read messages of session %s: %w", id, err)
-	}
-	return v, nil
+	return found, wrap(err, "read messages of session %s", sessionID)
 }
 
 // Sessions lists sessions, the newest first.

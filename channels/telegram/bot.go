@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultBase = "https://api.telegram.org"
-	answerLimit = 8 << 20 // a hundred updates with long texts
+	answerLimit = 8 << 20 // a batch of updates with long texts
 )
 
 // bot calls the Bot API for one token. The library it wraps knows no context,
@@ -50,6 +50,16 @@ func (b *bot) patient(wait time.Duration) *bot {
 	client.Timeout = wait
 	other.client = &client
 	return &other
+}
+
+// number is the bot's, which its token begins with and which is no secret; "" for
+// what is no token.
+func (b *bot) number() string {
+	number, _, ok := strings.Cut(b.token(), ":")
+	if !ok {
+		return ""
+	}
+	return number
 }
 
 // doer makes the library's requests.

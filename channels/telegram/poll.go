@@ -20,6 +20,11 @@ const (
 	pollTime = 25 * time.Second
 	// pollSpare is what an answer may take on top of that.
 	pollSpare = 10 * time.Second
+	// pollMost is how many updates one answer may hold: with the longest texts they
+	// stay far below answerLimit.
+	pollMost = 50
+	// pressTime is how long the presses of one batch may hold up the next.
+	pressTime = 10 * time.Second
 )
 
 // poller asks for updates where no webhook reaches us:
@@ -27,6 +32,7 @@ const (
 type poller struct {
 	reader
 	bot *bot
+	me  string // the bot's number
 }
 
 // OpenPoll implements [channels.PollProvider].
@@ -37,15 +43,17 @@ func (p Provider) OpenPoll(i campaign.Integration, d channels.Deps) (channels.Po
 	if err := p.Describe().Complete(i, d.Secrets); err != nil {
 		return nil, err
 	}
-	return &poller{reader: newReader(i, d), bot: newBot(i, d).patient(pollTime + pollSpare)}, nil
+	b := newBot(i, d).patient(pollTime + pollSpare)
+	return &poller{reader: newReader(i, d), bot: b, me: b.number()}, nil
 }
 
-// Poll implements [channels.Poller]. The cursor is the offset of the next call,
-// which confirms what is below it: so it is committed first. Once Telegram has
-// been told, the cursor is "" again, for after a week without news the numbers
-// of updates begin anew anywhere.
+// Poll implements [channels.Poller]. The cursor is the bot's number and the offset
+// of the next call, which confirms what is below it: so it is committed first.
+// Once Telegram has been told, the cursor is "" again, for after a week without
+// news the numbers of updates begin anew anywhere. It returns when Telegram says
+// that there is no news.
 func (p *poller) Poll(ctx context.Context, cursor string, commit channels.Commit) error {
-	offset, _ := strconv.Atoi(cursor) // 0 where it is none: all that is not confirmed
+	offset := p.offset(cursor)
 	for !over(ctx) {
 		batch, failure := p.ask(ctx, offset)
 		if over(ctx) {
@@ -55,7 +63,7 @@ func (p *poller) Poll(ctx context.Context, cursor string, commit channels.Commit
 			return failure
 		}
 		if len(batch) == 0 && offset == 0 {
-			continue
+			return nil // whoever calls learns that polling works
 		}
 		reports, presses, next, err := p.reports(ctx, batch)
 		if err != nil {
@@ -63,19 +71,40 @@ func (p *poller) Poll(ctx context.Context, cursor string, commit channels.Commit
 		}
 		cursor = ""
 		if next != 0 {
-			cursor = strconv.Itoa(next)
+			cursor = p.me + ":" + strconv.Itoa(next)
 		}
 		if err := commit(ctx, reports, cursor); err != nil {
 			return err
 		}
 		offset = next
-		for _, id := range presses { // the app of whoever pressed waits; if this fails, a little longer
-			_ = p.bot.call(ctx, func(b *tgbotapi.BotAPI) (*tgbotapi.APIResponse, error) {
-				return b.MakeRequest("answerCallbackQuery", tgbotapi.Params{"callback_query_id": id})
-			}, nil)
-		}
+		p.release(ctx, presses)
 	}
 	return nil
+}
+
+// offset reads a cursor: 0, which is all that is not confirmed, where it is none
+// or another bot's. The numbers of that one would confirm what nobody has read.
+func (p *poller) offset(cursor string) int {
+	me, number, _ := strings.Cut(cursor, ":")
+	if me != p.me {
+		return 0
+	}
+	offset, _ := strconv.Atoi(number)
+	return offset
+}
+
+// release has the apps of those who pressed a button stop waiting. Where that
+// fails they wait a little longer, and the updates do not.
+func (p *poller) release(ctx context.Context, presses []string) {
+	ctx, cancel := context.WithTimeout(ctx, pressTime)
+	defer cancel()
+	for _, id := range presses {
+		if f := p.bot.call(ctx, func(b *tgbotapi.BotAPI) (*tgbotapi.APIResponse, error) {
+			return b.MakeRequest("answerCallbackQuery", tgbotapi.Params{"callback_query_id": id})
+		}, nil); f != nil {
+			return
+		}
+	}
 }
 
 // over says that nobody waits for news any more, which is no failure.
@@ -84,7 +113,7 @@ func over(ctx context.Context) bool { return ctx.Err() != nil }
 // ask makes one call. Of two who ask at once Telegram refuses one, and everybody
 // while a webhook is set.
 func (p *poller) ask(ctx context.Context, offset int) ([]json.RawMessage, *channels.Failure) {
-	params := tgbotapi.Params{"timeout": strconv.Itoa(int(pollTime.Seconds())), "allowed_updates": wanted}
+	params := tgbotapi.Params{"timeout": strconv.Itoa(int(pollTime.Seconds())), "limit": strconv.Itoa(pollMost), "allowed_updates": wanted}
 	if offset != 0 { // to confirm is not to wait
 		params["offset"], params["timeout"] = strconv.Itoa(offset), "0"
 	}

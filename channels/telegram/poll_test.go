@@ -3,6 +3,7 @@ package telegram_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -127,7 +128,7 @@ func TestNothingIsConfirmedThatWasNotKept(t *testing.T) {
 	require.NoError(t, poller(t, f).Poll(ctx, "", dies))
 	said, cursor := k.said()
 	require.Equal(t, []string{"hi"}, said)
-	require.Equal(t, "870000002", cursor)
+	require.Equal(t, "110201543:870000002", cursor, "with the bot's number, and nothing else of its token")
 	require.Equal(t, 1, f.Waiting())
 
 	f.Say(4242, "more")
@@ -149,7 +150,81 @@ func TestAFloodIsPolledInBatches(t *testing.T) {
 	stop := polling(t, f, "not a number", k)
 	k.await(t, func(said []string, cursor string) bool { return len(said) == 250 && cursor == "" })
 	require.NoError(t, stop())
-	require.LessOrEqual(t, f.Calls(), 5, "100, 100 and 50, the last word, and the wait for more")
+	require.GreaterOrEqual(t, f.Calls(), 6, "five times 50, and the last word")
+	require.LessOrEqual(t, f.Calls(), 7, "and the wait for more")
+}
+
+func TestACursorIsItsBots(t *testing.T) {
+	t.Parallel()
+	for _, cursor := range []string{"870000003", "99:870000003", ":870000003", "110201543:", "110201543:x"} {
+		f := newFake(t, 4242)
+		f.Say(4242, "one")
+		f.Say(4242, "two")
+		k := newKept()
+		stop := polling(t, f, cursor, k)
+		k.await(t, func(said []string, cursor string) bool { return len(said) == 2 && cursor == "" })
+		require.NoError(t, stop())
+		said, _ := k.said()
+		require.Equal(t, []string{"one", "two"}, said, "cursor %q tells this bot nothing", cursor)
+	}
+}
+
+func TestNoNewsIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, 4242)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	f.Fail(channeltest.Fault{Status: 200, Body: `{"ok":true,"result":[]}`})
+	k := newKept()
+	require.NoError(t, poller(t, f).Poll(ctx, "", k.commit))
+	require.NoError(t, ctx.Err(), "it returned by itself")
+	require.Equal(t, 1, f.Calls())
+	said, _ := k.said()
+	require.Empty(t, said)
+}
+
+// watched notes how long each request of answerCallbackQuery may take.
+type watched struct {
+	http.RoundTripper
+	mu    sync.Mutex
+	spans []time.Duration
+}
+
+func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/answerCallbackQuery") {
+		until, _ := r.Context().Deadline()
+		w.mu.Lock()
+		w.spans = append(w.spans, time.Until(until))
+		w.mu.Unlock()
+	}
+	return w.RoundTripper.RoundTrip(r)
+}
+
+func TestPressesDoNotHoldUpUpdates(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, 4242)
+	for range 3 {
+		f.Press(telegramtest.Message{ID: 1, Chat: 4242}, "PAY")
+	}
+	d := listening()
+	w := &watched{RoundTripper: d.HTTP.Transport}
+	d.HTTP.Transport = w
+	p, err := telegram.Provider{}.OpenPoll(integration(f, "updates", "poll"), d)
+	require.NoError(t, err)
+	f.Fail(channeltest.Fault{}, channeltest.Fault{}, channeltest.Fault{Status: 502, Body: "<html>"})
+	ctx, cancel := context.WithCancel(t.Context())
+	k := newKept()
+	done := make(chan error, 1)
+	go func() { done <- p.Poll(ctx, "", k.commit) }()
+	k.await(t, func(said []string, cursor string) bool { return len(said) == 3 && cursor == "" })
+	cancel()
+	require.NoError(t, <-done)
+	require.Len(t, f.Answered(), 1, "the second fails, and the third is not tried")
+	require.Len(t, w.spans, 2)
+	for _, span := range w.spans {
+		require.LessOrEqual(t, span, 10*time.Second)
+		require.Positive(t, span)
+	}
 }
 
 func TestWhatKeepsFromPolling(t *testing.T) {

@@ -13,15 +13,15 @@ import (
 
 func testIdentities(t *testing.T, s *store.Store) {
 	ctx, m := t.Context(), newMailing(t, s)
-	person := m.contact.ExternalID
+	person, on := m.contact.ExternalID, campaign.Telegram
 	tells := func(i int, id store.Identity, change ...func(*store.ProviderEvent)) store.ProviderEvent {
 		return m.event("", "", i, append([]func(*store.ProviderEvent){func(e *store.ProviderEvent) {
-			e.Kind, e.Channel, e.Address, e.Identity = store.ReportIdentity, campaign.Telegram, "4242", &id
+			e.Kind, e.Channel, e.Address, e.Identity = store.ReportIdentity, on, "4242", &id
 		}}, change...)...)
 	}
 	says := func(i int, from string, id *store.Identity) store.ProviderEvent {
 		return m.event("", "", i, func(e *store.ProviderEvent) {
-			e.Kind, e.Channel, e.Content, e.Address, e.Identity = store.ReportMessage, campaign.Telegram, "hello", from, id
+			e.Kind, e.Channel, e.Content, e.Address, e.Identity = store.ReportMessage, on, "hello", from, id
 		})
 	}
 	identity := func() store.Identity {
@@ -62,8 +62,34 @@ func testIdentities(t *testing.T, s *store.Store) {
 	require.Len(t, unmatched.Items, 1)
 	require.Equal(t, m.contact.ID, unmatched.Items[0].ContactID)
 
-	// A conversation is found under another number or id of the same person.
-	require.NoError(t, s.OpenSession(ctx, campaign.Session{ID: "ss_1", ContactID: m.contact.ID, CommunicationID: "c-1", IntegrationID: "in_1", Channel: campaign.Telegram, Address: "+1555", Status: campaign.SessionOpen, CreatedAt: now}))
+	// A conversation in another chat is not the one of who opened this chat, who may be somebody else.
+	open := func(id, address string, after time.Duration) {
+		require.NoError(t, s.OpenSession(ctx, campaign.Session{ID: id, ContactID: m.contact.ID, CommunicationID: "c-" + id, IntegrationID: "in_1", Channel: on, Address: address, Status: campaign.SessionOpen, CreatedAt: now.Add(after)}))
+	}
+	open("ss_old", "4141", 0)
+	require.Empty(t, m.commit(says(20, "4242", nil)))
+	unmatched, err = s.UnmatchedEvents(ctx, store.Page{})
+	require.NoError(t, err)
+	require.Len(t, unmatched.Items, 2)
+	require.Equal(t, m.contact.ID, unmatched.Items[0].ContactID)
+	require.Equal(t, m.contact.ID, unmatched.Items[1].ContactID)
+	old, err := s.Session(ctx, "ss_old")
+	require.NoError(t, err)
+	require.Empty(t, old.Messages)
+	require.Len(t, m.commit(says(21, "4141", nil)), 1, "who is there goes on there")
+	open("ss_none", "", -time.Hour)
+	require.Len(t, m.commit(says(22, "4242", nil)), 1, "one without a chat")
+	none, err := s.Session(ctx, "ss_none")
+	require.NoError(t, err)
+	require.Len(t, none.Messages, 1)
+	for _, id := range []string{"ss_old", "ss_none"} {
+		_, err = s.CloseSession(ctx, id, campaign.SessionCompleted, nil, "", now)
+		require.NoError(t, err)
+	}
+
+	// Elsewhere a conversation is found under another number or id of the same person.
+	on = campaign.WhatsAppMeta
+	open("ss_1", "+1555", 0)
 	require.Len(t, m.commit(says(3, "4242", nil)), 1, "by the chat")
 	require.Len(t, m.commit(says(4, "+1555", &store.Identity{UserID: "US.1"})), 1, "by the address, which comes with an id")
 	require.Equal(t, "US.1", identity().UserID)
@@ -78,11 +104,12 @@ func testIdentities(t *testing.T, s *store.Store) {
 	require.Equal(t, &linked, identity().LinkedAt)
 
 	// Where a message went says under which id the person answers.
-	m.send("c-2", func(v *store.Send) { v.SessionID, v.Channel, v.Address = "ss_1", campaign.WhatsAppMeta, "+1555" })
+	m.send("c-2", func(v *store.Send) { v.SessionID, v.Channel, v.Address = "ss_1", campaign.WhatsAppMeta, "+1777" })
 	require.Empty(t, m.commit(m.event("c-2", "sent", 9, func(e *store.ProviderEvent) { e.Address, e.Identity = "+1777", &store.Identity{UserID: "US.3"} })))
 	require.Len(t, m.commit(says(9, "US.3", nil)), 1, "by the id of whom it was sent to")
 	require.Empty(t, m.commit(tells(9, store.Identity{UserID: "US.2", Previous: "US.3"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
 
+	on = campaign.Telegram
 	// A chat that was not there is there when somebody opens it.
 	require.NoError(t, s.Suppress(ctx, store.Suppression{ID: "sp_1", Address: "+1777", Channel: campaign.Telegram, Reason: "bounced", CreatedAt: now}))
 	require.Equal(t, "bounced", m.suppressed("", "+1777", campaign.Telegram))

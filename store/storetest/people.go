@@ -69,6 +69,18 @@ func testPeople(t *testing.T, s *store.Store) {
 	require.NoError(t, err)
 	require.Equal(t, ptr(kept.Add(6*time.Minute)), got.WaitingSince, "since the first message without an answer")
 	require.Equal(t, ptr(kept.Add(67*time.Minute)), got.DueAt, "an hour after the last")
+	var seen []campaign.Message
+	look := func(v *campaign.Session) (*store.InboxEvent, error) {
+		seen = v.Messages
+		return nil, nil
+	}
+	handed, _, err := s.HandSession(ctx, all[3], now, look)
+	require.NoError(t, err)
+	require.Equal(t, got.Messages[len(got.Messages)-1:], seen, "who hands it over sees the last message as it is by then")
+	require.Empty(t, handed.Messages)
+	_, _, err = s.HandSession(ctx, all[0], now, look)
+	require.NoError(t, err)
+	require.Empty(t, seen)
 
 	require.Equal(t, all[:1], inbox(store.InboxFilter{Channel: campaign.Human}))
 	require.Equal(t, all[:1], inbox(store.InboxFilter{StageNames: []string{"Call", "Rang"}, CampaignID: "ca_1"}))
