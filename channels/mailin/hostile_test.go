@@ -103,6 +103,26 @@ func nested(n int) []byte {
 	return b.Bytes()
 }
 
+// Texts of a megabyte of which each line may introduce a quotation.
+var (
+	introductions = "Yes\n" + strings.Repeat("On 1.1.2026 a@b wrote:\n>\n", 1<<20/25)
+	colons        = strings.Repeat("a:\n", 1<<20/3)
+)
+
+func TestTextsThatWouldNotEnd(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"introductions": {introductions, "Yes"},
+		"colons":        {colons, strings.TrimSpace(colons)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			said := mailin.Said(tc.text)
+			require.Less(t, time.Since(began), enough/6)
+			require.Len(t, said, len(tc.want))
+		})
+	}
+}
+
 // What is too large to keep in a file. One after the other: each is measured.
 func TestLettersThatWouldNotEnd(t *testing.T) {
 	const big = 10 << 20
@@ -138,6 +158,9 @@ func TestLettersThatWouldNotEnd(t *testing.T) {
 		"a million addresses":                  {[]byte(head + "To: " + strings.Repeat("a@example.com, ", 1_000_000) + "\r\n\r\nYes"), "message: Yes"},
 		"a million lines of quotation":         {[]byte(head + "\r\nYes\r\n" + strings.Repeat("> a\r\n", 1_000_000)), "message: Yes"},
 		"a million introductions":              {[]byte(head + "\r\nYes\r\n" + strings.Repeat("On 1.1.2026 Anna\r\n", 500_000)), "message: Yes"},
+		"introductions of quotations":          {[]byte(head + "\r\n" + introductions), "message: Yes"},
+		"lines that may introduce one":         {[]byte(head + "\r\n" + colons), "message: a:"},
+		"an answer below too long a quotation": {[]byte(head + "\r\n" + strings.Repeat("> a\r\n", 50_000) + "No"), "message: > a"},
 		"a media type of ten megabytes":        {[]byte(head + "Content-Type: multipart/mixed; " + strings.Repeat("a=b;", big/4) + "\r\n\r\nYes"), "message: Yes"},
 	} {
 		t.Run(name, func(t *testing.T) {

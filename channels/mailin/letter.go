@@ -70,8 +70,12 @@ func (l *Letter) Attach(f channels.File) {
 }
 
 // Reported reads a part of a delivery report that is for machines; false if it
-// is another part.
+// is another part, or the letter no report: who passes a report on attaches its
+// parts to a letter of their own.
 func (l *Letter) Reported(kind string, content []byte) bool {
+	if letter, _ := typeOf(l.Header.first("Content-Type")); letter != "multipart/report" {
+		return false
+	}
 	kind, _ = typeOf(kind)
 	switch kind {
 	case "message/delivery-status", "message/global-delivery-status":
@@ -79,9 +83,6 @@ func (l *Letter) Reported(kind string, content []byte) bool {
 			l.Status = content[:min(len(content), longestRaw)]
 		}
 	case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
-		if report, _ := typeOf(l.Header.first("Content-Type")); report != "multipart/report" {
-			return false
-		}
 		if l.Returned == nil {
 			head, _ := cutHeader(bytes.TrimLeft(content[:min(len(content), longestHeader)], "\r\n"))
 			l.Returned = ReadHeader(head)
@@ -143,10 +144,14 @@ func (l *Letter) at(now time.Time) time.Time {
 	return now.UTC()
 }
 
+// longestSaid bounds in bytes what is looked through for what the contact says: the
+// quotation of a long conversation above an answer has room in it.
+const longestSaid = 128 << 10
+
 // content is what the contact says: without what is quoted; the subject of a
 // letter that says nothing else, such as "Stop"; the names of its files.
 func (l *Letter) content() string {
-	text := Said(l.Text)
+	text := Said(clip(l.Text, longestSaid))
 	if text == "" {
 		if s := tidy(l.Header.words("Subject")); s != "" && !answers(s) {
 			text = s

@@ -54,11 +54,18 @@ var (
 // introduces reports that lines put together are such as "On 24.12.2026 at
 // 10:00, Anna wrote:" or, on one line, "Anna <anna@collect.example> wrote:".
 func introduces(text string, lines int) bool {
-	written := wrote.MatchString(text) || strings.HasSuffix(text, " schrieb:") || strings.HasSuffix(text, " schreef:")
-	if begins.MatchString(text) {
-		return (written || whose.MatchString(text)) && (dated.MatchString(text) || named.MatchString(text))
+	if !strings.ContainsAny(text, "@0123456789") { // neither a date nor an address: it costs little to know
+		return false
 	}
-	return lines == 1 && written && named.MatchString(text)
+	begun := begins.MatchString(text)
+	switch {
+	case begun && !dated.MatchString(text) && !named.MatchString(text), !begun && (lines > 1 || !named.MatchString(text)):
+		return false
+	case wrote.MatchString(text), strings.HasSuffix(text, " schrieb:"), strings.HasSuffix(text, " schreef:"):
+		return true
+	default:
+		return begun && whose.MatchString(text)
+	}
 }
 
 // boast is what programs write below a letter.

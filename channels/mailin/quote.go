@@ -85,9 +85,12 @@ func rule(line string) bool {
 // cutIntroduced takes the lines out that introduce a quotation. If what follows
 // is not marked with >, it ends the text: it is quoted without a mark.
 func cutIntroduced(lines []string) []string {
-	for i := 0; i < len(lines); i++ {
+	out := make([]string, 0, len(lines))
+	for i := 0; i < len(lines); {
 		n := introduction(lines[i:])
 		if n == 0 {
+			out = append(out, lines[i])
+			i++
 			continue
 		}
 		next := i + n
@@ -95,11 +98,11 @@ func cutIntroduced(lines []string) []string {
 			next++
 		}
 		if next == len(lines) || !strings.HasPrefix(lines[next], ">") {
-			return lines[:i]
+			return out
 		}
-		lines = append(append([]string{}, lines[:i]...), lines[next:]...)
+		i = next
 	}
-	return lines
+	return out
 }
 
 // introduction is how many lines introduce a quotation at the beginning of a

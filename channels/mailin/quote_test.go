@@ -71,7 +71,7 @@ func TestWhatIsQuotedIsLeftOut(t *testing.T) {
 
 // Whatever is written, the answer is found in it, and nothing is invented.
 func FuzzSaid(f *testing.F) {
-	for _, seed := range []string{"", "On 1.1.2026 a@b wrote:\n> x\n", "-- \n", strings.Repeat(">", 1000), "From: a\nTo: b\nSubject: c"} {
+	for _, seed := range []string{"", "On 1.1.2026 a@b wrote:\n> x\n", "-- \n", strings.Repeat(">", 1000), "From: a\nTo: b\nSubject: c", introductions, colons} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

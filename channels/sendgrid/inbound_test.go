@@ -142,6 +142,23 @@ func TestADeliveryReportIsAboutTheMessageItReturns(t *testing.T) {
 	require.Equal(t, []string{"status", "bounced", "bounced", "ct_1-1", ""}, []string{string(reports[0].Kind), reports[0].Status, reports[0].Suppress, reports[0].CorrelationKey, reports[0].Address})
 }
 
+func TestAPersonWhoPassesADeliveryReportOnIsHeard(t *testing.T) {
+	t.Parallel()
+	signer := sendgridtest.NewSigner()
+	h := inboundHook(t, signer)
+	contentType, body := sendgridtest.ParsedForm(map[string]string{
+		"headers": "From: ann@example.com\nMessage-ID: <4@example.com>\nContent-Type: multipart/mixed; boundary=x\n", "text": "What is this?",
+	}, []sendgridtest.Upload{
+		{Name: "status", Type: "message/delivery-status", Content: []byte("Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; ann@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n")},
+	}, "ann@example.com", "anna@parse.collect.example")
+	reports, _, err := h.Receive(t.Context(), posted(signer, contentType, body))
+	require.NoError(t, err)
+	require.Len(t, reports, 1)
+	require.Equal(t, channels.ReportMessage, reports[0].Kind)
+	require.Equal(t, "What is this?", reports[0].Inbound.Content)
+	require.Equal(t, "status", reports[0].Inbound.Files[0].Name)
+}
+
 func TestAFormThatIsNoneIsKeptAsItCame(t *testing.T) {
 	t.Parallel()
 	signer := sendgridtest.NewSigner()

@@ -94,7 +94,7 @@ func (m *mailbox) Poll(ctx context.Context, cursor string, commit channels.Commi
 	v, err := m.open(ctx)
 	if err == nil {
 		defer v.close()
-		err = v.follow(ctx, readCursor(cursor), commit)
+		err = v.follow(ctx, m.place(cursor), commit)
 	}
 	if ctx.Err() == nil {
 		return err
@@ -149,7 +149,7 @@ func (v *visit) enter(ctx context.Context, conn net.Conn) error {
 	if err != nil {
 		return m.refused("the folder "+m.folder, err)
 	}
-	v.validity = selected.UIDValidity
+	v.validity, v.next = selected.UIDValidity, selected.UIDNext
 	return nil
 }
 
@@ -159,11 +159,16 @@ func (m *mailbox) refused(what string, err error) error {
 	if !ok {
 		return err
 	}
-	passes := []imap.ResponseCode{imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeLimit, imap.ResponseCodeServerBug}
-	if slices.Contains(passes, no.Code) || no.Type == imap.StatusResponseTypeBye {
+	if passes(no) {
 		return channels.Fail(channels.Retryable, string(no.Code), "%s: %s", m.host, m.redact(no.Text))
 	}
 	return channels.Fail(channels.Config, string(no.Code), "%s refuses %s: %s", m.host, what, m.redact(no.Text))
+}
+
+// passes reports a no that is none a while later.
+func passes(no *imap.Error) bool {
+	codes := []imap.ResponseCode{imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeLimit, imap.ResponseCodeServerBug}
+	return slices.Contains(codes, no.Code) || no.Type == imap.StatusResponseTypeBye
 }
 
 // failed classes an error of the connection.

@@ -2,6 +2,9 @@ package smtp
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -31,28 +34,40 @@ type visit struct {
 	*mailbox
 	client   *imapclient.Client
 	validity uint32        // of the folder's numbers: another one means that they began anew
+	next     imap.UID      // the number that the first letter after the folder was opened gets
 	news     chan struct{} // holds one when the server has told of a letter
 	stop     func() bool
 }
 
 // place is how far a folder was read.
 type place struct {
+	mark     string // of the folder, see [mailbox.mark]
 	validity uint32
 	uid      imap.UID
 }
 
 // String is the place as a cursor.
-func (p place) String() string { return fmt.Sprintf("%d:%d", p.validity, p.uid) }
+func (p place) String() string { return fmt.Sprintf("%s:%d:%d", p.mark, p.validity, p.uid) }
 
-// readCursor reads a place; the zero one of what is none.
-func readCursor(text string) place {
-	v, u, _ := strings.Cut(text, ":")
-	validity, err := strconv.ParseUint(v, 10, 32)
-	uid, err2 := strconv.ParseUint(u, 10, 32)
+// mark tells the folder from any other that the same integration may have read
+// before its settings changed: two of them may give out the same numbers.
+func (m *mailbox) mark() string {
+	sum := sha256.Sum256([]byte(m.host + "\x00" + m.user + "\x00" + m.folder))
+	return hex.EncodeToString(sum[:6])
+}
+
+// place reads a cursor; the zero place of what is none, or another folder's.
+func (m *mailbox) place(cursor string) place {
+	parts := strings.Split(cursor, ":")
+	if len(parts) != 3 || parts[0] != m.mark() {
+		return place{}
+	}
+	validity, err := strconv.ParseUint(parts[1], 10, 32)
+	uid, err2 := strconv.ParseUint(parts[2], 10, 32)
 	if err != nil || err2 != nil {
 		return place{}
 	}
-	return place{uint32(validity), imap.UID(uid)}
+	return place{parts[0], uint32(validity), imap.UID(uid)}
 }
 
 func (v *visit) close() {
@@ -73,7 +88,8 @@ func (v *visit) hear(data *imapclient.UnilateralDataMailbox) {
 }
 
 // follow hands over what is in the folder and then what comes, until the
-// connection or ctx ends.
+// connection or ctx ends. It commits at once, even if nothing came: so it is known
+// that the mailbox can be read.
 func (v *visit) follow(ctx context.Context, at place, commit channels.Commit) error {
 	if at.validity != v.validity {
 		first, err := v.first()
@@ -81,9 +97,9 @@ func (v *visit) follow(ctx context.Context, at place, commit channels.Commit) er
 			return v.failed(err)
 		}
 		at = first
-		if err := commit(ctx, nil, at.String()); err != nil {
-			return err
-		}
+	}
+	if err := commit(ctx, nil, at.String()); err != nil {
+		return err
 	}
 	for {
 		uids, err := v.after(at.uid)
@@ -111,23 +127,16 @@ func (v *visit) follow(ctx context.Context, at place, commit channels.Commit) er
 }
 
 // first is where the reading of a folder begins: before the oldest letter of the
-// last day that nobody has read, or else at its end.
+// last day that nobody has read, or else at its end. That is where the end was
+// before anything was asked: what came since is news.
 func (v *visit) first() (place, error) {
-	at := place{validity: v.validity}
+	at := place{mark: v.mark(), validity: v.validity, uid: max(v.next, 1) - 1}
 	unread, err := v.search(&imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagSeen}, Since: v.box.Now().AddDate(0, 0, -firstDays)})
 	if err != nil {
 		return at, err
 	}
 	if len(unread) > 0 {
-		at.uid = unread[0] - 1
-		return at, nil
-	}
-	status, err := ask(v, func() (*imap.SelectData, error) { return v.client.Select(v.folder, nil).Wait() })
-	if err != nil {
-		return at, err
-	}
-	if status.UIDNext > 0 {
-		at.uid = status.UIDNext - 1
+		at.uid = min(at.uid, unread[0]-1)
 	}
 	return at, nil
 }
@@ -155,14 +164,19 @@ func (v *visit) search(c *imap.SearchCriteria) ([]imap.UID, error) {
 }
 
 // take reads letters until there are enough, and says how many. A letter that
-// nobody can read is reported as that, and passed.
+// nobody can read, or that the server does not hand out, is reported as that, and
+// passed.
 func (v *visit) take(uids []imap.UID) ([]channels.Report, int, error) {
 	var reports []channels.Report
 	size := 0
 	for i, uid := range uids {
 		raw, err := ask(v, func() ([]byte, error) { return v.fetch(uid) })
 		if err != nil {
-			return nil, 0, err
+			r, passed := v.withheld(uid, err)
+			if !passed {
+				return nil, 0, err
+			}
+			reports = append(reports, r)
 		}
 		if raw != nil { // else it was deleted meanwhile
 			reports = append(reports, v.read(raw)...)
@@ -187,6 +201,19 @@ func (v *visit) read(raw []byte) []channels.Report {
 	return []channels.Report{r}
 }
 
+// withheld is the report of a letter that the server refuses to hand out; false
+// where asking again may help.
+func (v *visit) withheld(uid imap.UID, err error) (channels.Report, bool) {
+	no, ok := errors.AsType[*imap.Error](err)
+	if !ok || no.Type != imap.StatusResponseTypeNo || passes(no) {
+		return channels.Report{}, false
+	}
+	r := mailin.Unread(nil)
+	r.Key = "imap:" + place{v.mark(), v.validity, uid}.String()
+	r.Reason = fmt.Sprintf("%s refuses to hand out letter %d of %s: %s", v.host, uid, v.folder, v.redact(no.Text))
+	return r, true
+}
+
 // fetch reads one letter without marking it; nil if it is not there.
 func (v *visit) fetch(uid imap.UID) ([]byte, error) {
 	whole := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: largestLetter}}
@@ -208,7 +235,10 @@ func (v *visit) fetch(uid imap.UID) ([]byte, error) {
 			}
 		}
 	}
-	return raw, cmd.Close()
+	if err := cmd.Close(); err != nil {
+		return nil, err
+	}
+	return raw, nil
 }
 
 // finish marks letters that were committed as read, or moves them away.

@@ -33,6 +33,52 @@ type Server struct {
 	imap       *imapserver.Server
 	user       *imapmemserver.User
 	serving    sync.WaitGroup
+	mu         sync.Mutex
+	meddling   Meddling
+}
+
+// Meddling is what goes wrong, or happens just then.
+type Meddling struct {
+	Refuse   func(imap.NumSet) error // before letters are handed out; an [*imap.Error] is the answer
+	Searched func()                  // after a search, before its answer
+}
+
+// Meddle has it happen from now on.
+func (s *Server) Meddle(m Meddling) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meddling = m
+}
+
+// session is one connection, meddled with.
+type session struct {
+	imapserver.SessionIMAP4rev2
+	server *Server
+}
+
+func (s session) meddling() Meddling {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	return s.server.meddling
+}
+
+// Fetch implements [imapserver.Session].
+func (s session) Fetch(w *imapserver.FetchWriter, numbers imap.NumSet, o *imap.FetchOptions) error {
+	if refuse := s.meddling().Refuse; refuse != nil {
+		if err := refuse(numbers); err != nil {
+			return err
+		}
+	}
+	return s.SessionIMAP4rev2.Fetch(w, numbers, o)
+}
+
+// Search implements [imapserver.Session].
+func (s session) Search(kind imapserver.NumKind, c *imap.SearchCriteria, o *imap.SearchOptions) (*imap.SearchData, error) {
+	found, err := s.SessionIMAP4rev2.Search(kind, c, o)
+	if searched := s.meddling().Searched; searched != nil {
+		searched()
+	}
+	return found, err
 }
 
 // New starts a server on a free port; it ends with its owner. It panics where no
@@ -51,7 +97,7 @@ func New(o fault.Owner, user, password string) *Server {
 	users.AddUser(s.user)
 	s.imap = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return users.NewSession(), nil, nil
+			return session{users.NewSession().(imapserver.SessionIMAP4rev2), s}, nil, nil
 		},
 		Logger: log.New(io.Discard, "", 0),
 	})
