@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,91 +13,6 @@ import (
 	"carillon/campaign"
 	"carillon/store"
 )
-
-// mailing is a store with a contact to whom a message was sent.
-type mailing struct {
-	t       *testing.T
-	s       *store.Store
-	contact campaign.Contact
-	n       int // of events
-}
-
-func newMailing(t *testing.T, s *store.Store) *mailing {
-	t.Helper()
-	return &mailing{t: t, s: s, contact: addContact(t, s, "ca_1", campaign.Running)}
-}
-
-// send puts a message into the ledger as being sent.
-func (m *mailing) send(id string, change ...func(*store.Send)) store.Send {
-	m.t.Helper()
-	v := store.Send{
-		ID: id, ContactID: m.contact.ID, CampaignID: "ca_1", CommunicationID: id, IntegrationID: "in_1", Channel: campaign.EmailNotification,
-		Address: m.contact.Email, CorrelationKey: id, CreatedAt: now,
-	}
-	for _, f := range change {
-		f(&v)
-	}
-	_, fresh, err := m.s.ClaimSend(m.t.Context(), v, nil, nil)
-	require.NoError(m.t, err)
-	require.True(m.t, fresh)
-	return v
-}
-
-// event is one a provider reports of the message with the key, i seconds after
-// the first moment.
-func (m *mailing) event(key, status string, i int, change ...func(*store.ProviderEvent)) store.ProviderEvent {
-	m.n++
-	e := store.ProviderEvent{
-		IntegrationID: "in_1", Provider: "sendgrid", Key: fmt.Sprintf("ev-%d", m.n), Kind: store.ReportStatus, Status: status, Channel: campaign.Email,
-		At: now.Add(time.Duration(i) * time.Second), CorrelationKey: key, Address: m.contact.Email, Raw: `{"event":"x"}`,
-	}
-	for _, f := range change {
-		f(&e)
-	}
-	return e
-}
-
-// commit commits events, twice, and returns what contacts are told.
-func (m *mailing) commit(events ...store.ProviderEvent) (told []string) {
-	m.t.Helper()
-	first, err := m.s.CommitReports(m.t.Context(), events, now)
-	require.NoError(m.t, err)
-	again, err := m.s.CommitReports(m.t.Context(), events, now)
-	require.NoError(m.t, err)
-	require.Empty(m.t, again, "the same events again change nothing")
-	return m.told(first)
-}
-
-func (m *mailing) told(events []store.InboxEvent) (told []string) {
-	m.t.Helper()
-	for _, e := range events {
-		var event campaign.Event
-		require.NoError(m.t, json.Unmarshal(e.Payload, &event))
-		require.Equal(m.t, e.ID, event.ID)
-		require.Equal(m.t, m.contact.ID, e.ContactID)
-		told = append(told, strings.TrimSpace(string(event.Kind)+" "+event.Delivery+" "+event.MessageID))
-	}
-	return told
-}
-
-func (m *mailing) row(id string) store.Send {
-	m.t.Helper()
-	v, err := m.s.SendRow(m.t.Context(), id)
-	require.NoError(m.t, err)
-	return v
-}
-
-func (m *mailing) settle(id, state, provider string) {
-	m.t.Helper()
-	require.NoError(m.t, m.s.SettleSend(m.t.Context(), id, state, provider, "", now))
-}
-
-func (m *mailing) suppressed(externalID, address string, ch campaign.Channel) string {
-	m.t.Helper()
-	reason, err := m.s.Suppressed(m.t.Context(), externalID, ch, address)
-	require.NoError(m.t, err)
-	return reason
-}
 
 func testReports(t *testing.T, s *store.Store) {
 	ctx, m := t.Context(), newMailing(t, s)
@@ -257,44 +171,6 @@ func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
 	require.Len(t, session.Messages, 5)
 }
 
-func testLetters(t *testing.T, m *mailing) {
-	ctx := t.Context()
-	m.send("l-1", func(v *store.Send) { v.SessionID = "ss_l" })
-	m.settle("l-1", store.SendSent, "pm-l1")
-	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{
-		ID: "ss_l", ContactID: m.contact.ID, CommunicationID: "l-1", IntegrationID: "in_1", Channel: campaign.Email, Address: "Lea@Example.com", Status: campaign.SessionOpen, CreatedAt: now,
-	}))
-	letter := func(change func(*store.ProviderEvent)) store.ProviderEvent {
-		return m.event("", "", 3, func(e *store.ProviderEvent) {
-			e.Kind, e.Content, e.Address = store.ReportMessage, "hello", "lea@example.com"
-		}, change)
-	}
-	require.Len(t, m.commit(letter(func(e *store.ProviderEvent) {
-		e.MessageID, e.Files = "<1@example.com>", []store.EventFile{{Name: "a.pdf", Type: "application/pdf", Size: 7}, {Name: "b", URL: "meta-media:1"}}
-	})), 1, "an address has no case")
-	require.Empty(t, m.commit(letter(func(e *store.ProviderEvent) {
-		e.Auto, e.Reason, e.Content = true, "automatic: Auto-Submitted", "I am away."
-	})))
-	session, err := m.s.Session(ctx, "ss_l")
-	require.NoError(t, err)
-	require.Len(t, session.Messages, 1, "an agent never sees what a machine wrote")
-	require.Equal(t, "<1@example.com>", session.Messages[0].ProviderMessageID, "an answer names it")
-	notes, err := m.s.Notes(ctx, "ss_l")
-	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"file: a.pdf, application/pdf, 7 bytes\nfile: b, meta-media:1", "automatic: Auto-Submitted\n\nI am away."}, contents(notes))
-
-	// Two machines that do not say so stop after a while.
-	answered := 0
-	for range 30 {
-		answered += len(m.commit(letter(func(*store.ProviderEvent) {})))
-	}
-	require.Equal(t, 19, answered, "one more was answered before")
-	notes, err = m.s.Notes(ctx, "ss_l")
-	require.NoError(t, err)
-	require.Len(t, notes, 13)
-	require.Contains(t, strings.Join(contents(notes), "\n"), "automatic: more than 20 letters in an hour")
-}
-
 func testReportsOfTheBroken(t *testing.T, m *mailing) {
 	ctx := t.Context()
 	require.NoError(t, m.s.CreateIntegration(ctx, campaign.Integration{ID: "in_b", Name: "b", Provider: "meta", Status: "ok", CreatedAt: now.Add(-time.Hour)}))
@@ -324,13 +200,6 @@ func testReportsOfTheBroken(t *testing.T, m *mailing) {
 	require.NoError(t, err)
 	require.Len(t, m.commit(m.event("b-2", "failed", 0, account)), 1)
 	require.False(t, paused(), "it was sent before the integration was mended")
-}
-
-func contents(notes []store.Note) (out []string) {
-	for _, n := range notes {
-		out = append(out, n.Content)
-	}
-	return out
 }
 
 func testReportsTogether(t *testing.T, m *mailing) {
