@@ -10,12 +10,12 @@ import (
 )
 
 // inboxOrder puts those first whose contact waits, the longest wait before others.
-var inboxOrder = order{columns: []string{"case when waiting_since is null then 1 else 0 end", "coalesce(waiting_since, last_message_at, created_at)", "id"}}
+var inboxOrder = order{columns: []string{"inbox_idle", "inbox_since", "id"}}
 
 // Inbox lists the open sessions that people have.
 func (s *Store) Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign.Session], error) {
 	var q query
-	q.where("status = 'open' and mode = 'human'")
+	q.where("inbox_idle is not null")
 	q.equal("campaign_id", f.CampaignID)
 	if len(f.StageNames) > 0 {
 		q.where(s.dialect.in("stage_name", "?"), texts(f.StageNames))

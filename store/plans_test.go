@@ -71,6 +71,16 @@ func TestListsReadAlongAnIndex(t *testing.T) {
 		} {
 			along(t, s, fmt.Sprintf("sessions %+v", f), func() error { _, err := s.Sessions(ctx, f, page); return err })
 		}
+		for _, f := range []store.InboxFilter{
+			{},
+			{CampaignID: "ca_1"},
+			{CampaignID: "ca_1", StageNames: []string{"Hello"}, Channel: campaign.Email},
+			{ClaimedID: "an_operator"},
+			{Claim: "open", DueBefore: since},
+		} {
+			f.Now = time.Now()
+			along(t, s, fmt.Sprintf("inbox %+v", f), func() error { _, err := s.Inbox(ctx, f, page); return err })
+		}
 		for _, kind := range []campaign.DecisionKind{"", campaign.DecisionSkipped} {
 			for _, reason := range []string{"", "quiet_hours"} {
 				if kind != "" || reason == "" {
