@@ -55,18 +55,21 @@ func (p Provider) Open(i campaign.Integration, d channels.Deps) (channels.Sender
 	if err := p.Describe().Complete(i, d.Secrets); err != nil {
 		return nil, err
 	}
-	s := &sender{bot: newBot(i, d), username: channels.BotUsername(&i), now: d.Clock}
-	s.deaf = i.Settings["updates"] != byPoll && d.Secrets["webhook_secret"] == ""
-	return s, nil
+	return &sender{
+		bot: newBot(i, d), username: channels.BotUsername(&i), now: d.Clock, integrationID: i.ID,
+		polls: i.Settings["updates"] == byPoll, guarded: d.Secrets["webhook_secret"] != "",
+	}, nil
 }
 
 // sender implements [channels.Sender] and [channels.Verifier]. Nothing looks a
 // message up at Telegram: an unknown outcome stays unknown.
 type sender struct {
-	bot      *bot
-	username string
-	deaf     bool // no update is believed, and none is asked for
-	now      func() time.Time
+	bot           *bot
+	username      string
+	integrationID string
+	polls         bool // updates are asked for
+	guarded       bool // the webhook has its secret
+	now           func() time.Time
 }
 
 // Send implements [channels.Sender]. Telegram knows no idempotency key and gives
@@ -87,30 +90,6 @@ func (s *sender) Send(ctx context.Context, m channels.Outbound) (channels.Receip
 		return channels.Receipt{}, channels.Fail(channels.Unknown, "200", "the answer names no message, so it may not be Telegram that answered")
 	}
 	return channels.Receipt{ProviderMessageID: messageID(text.ChatID, sent.ID), At: s.now().Truncate(time.Microsecond)}, nil
-}
-
-// Verify implements [channels.Verifier]: it asks who the token's bot is.
-func (s *sender) Verify(ctx context.Context) (string, error) {
-	var me struct {
-		Username string `json:"username"`
-	}
-	failure := s.bot.call(ctx, func(b *tgbotapi.BotAPI) (*tgbotapi.APIResponse, error) { return b.MakeRequest("getMe", nil) }, &me)
-	switch {
-	case failure != nil:
-		return "", failure
-	case me.Username == "":
-		return "", channels.Fail(channels.Config, "200", "the answer names no bot, so it may not be Telegram that answered")
-	case s.username != "" && !strings.EqualFold(s.username, me.Username):
-		return "", channels.Fail(channels.Config, "bot_username", "the token is that of @%s and bot_username says @%s: links would lead to another bot", me.Username, s.username)
-	}
-	text := "Telegram accepts the token of @" + me.Username
-	if s.username == "" {
-		text += "; set bot_username to " + me.Username + " for {{ telegram_link }}"
-	}
-	if s.deaf {
-		text += "; answers do not arrive: set webhook_secret, or updates to poll"
-	}
-	return text, nil
 }
 
 // compose makes the message: plain text, so that nothing an agent says is taken

@@ -153,34 +153,6 @@ func TestErrorsHaveTheClassesOfTheReference(t *testing.T) {
 	require.Empty(t, f.Accepted())
 }
 
-func TestTheBotIsTheOneThatLinksLeadTo(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	verify := func(username string) (string, error) {
-		return open(t, integration(f, "bot_username", username)).(channels.Verifier).Verify(t.Context())
-	}
-	for _, name := range []string{"collect_bot", "@Collect_Bot"} {
-		text, err := verify(name)
-		require.NoError(t, err)
-		require.Equal(t, "Telegram accepts the token of @collect_bot", text)
-	}
-	text, err := verify("")
-	require.NoError(t, err)
-	require.Equal(t, "Telegram accepts the token of @collect_bot; set bot_username to collect_bot for {{ telegram_link }}", text)
-	d := deps()
-	d.Secrets = map[string]campaign.Secret{"bot_token": token}
-	for updates, want := range map[string]bool{"": true, "webhook": true, "poll": false} {
-		s, err := telegram.Provider{}.Open(integration(f, "updates", updates), d)
-		require.NoError(t, err)
-		text, err = s.(channels.Verifier).Verify(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, want, strings.Contains(text, "answers do not arrive"), updates)
-	}
-	_, err = verify("another_bot")
-	require.ErrorContains(t, err, "@collect_bot")
-	require.Equal(t, channels.Config, channels.Classify(err).Class)
-}
-
 func TestAnAddressThatCannotBeCalledShowsNoToken(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

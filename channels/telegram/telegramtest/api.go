@@ -40,6 +40,7 @@ type Server struct {
 	answered []string // callback queries
 
 	webhook webhook
+	failed  *failed
 	pending []update
 	next    int64
 	polls   int           // counts calls of getUpdates

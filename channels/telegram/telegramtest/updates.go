@@ -24,6 +24,20 @@ type webhook struct {
 	allowed     []string
 }
 
+// failed is what Telegram says of deliveries that the webhook did not take.
+type failed struct {
+	waiting int
+	why     string
+	at      time.Time
+}
+
+// FailDeliveries has getWebhookInfo say that so many updates wait, and why.
+func (s *Server) FailDeliveries(waiting int, why string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = &failed{waiting, why, at}
+}
+
 // Waiting counts the updates that nobody has confirmed by polling.
 func (s *Server) Waiting() int {
 	s.mu.Lock()
@@ -109,6 +123,9 @@ func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request, p map[str
 func (s *Server) getWebhookInfo(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
 	s.mu.Lock()
 	info := map[string]any{"url": s.webhook.url, "has_custom_certificate": false, "pending_update_count": len(s.pending)}
+	if f := s.failed; f != nil {
+		info["pending_update_count"], info["last_error_date"], info["last_error_message"] = f.waiting, f.at.Unix(), f.why
+	}
 	s.mu.Unlock()
 	answer(w, info)
 }
