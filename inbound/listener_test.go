@@ -1,6 +1,7 @@
 package inbound_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,15 +24,16 @@ import (
 // desk is a provider that is polled: it numbers what it is given, and hands out
 // what is past the cursor.
 type desk struct {
-	mu     sync.Mutex
-	news   chan struct{} // closed when something changes
-	kept   []string
-	at     map[string]int // how many ask at the moment, by setting "host"
-	most   int            // of one host
-	began  map[string]int // how often
-	fail   error
-	panics bool
-	brief  bool // it says at once that there is nothing
+	mu       sync.Mutex
+	news     chan struct{} // closed when something changes
+	kept     []string
+	at       map[string]int // how many ask at the moment, by setting "host"
+	most     int            // of one host
+	began    map[string]int // how often
+	fail     error
+	panics   bool
+	brief    bool   // it says at once that there is nothing
+	withheld string // why it does not hand out one thing
 }
 
 func newDesk() *desk {
@@ -99,6 +101,10 @@ func (d desked) Poll(ctx context.Context, cursor string, commit channels.Commit)
 				Raw: []byte(d.kept[n]), Inbound: &channels.Inbound{Content: d.kept[n]},
 			})
 		}
+		if d.withheld != "" {
+			reports = append(reports, channels.Report{Key: "withheld", Kind: channels.ReportUnread, Channel: campaign.Email, Reason: d.withheld})
+			d.withheld = ""
+		}
 		next = len(d.kept)
 		d.mu.Unlock()
 		if panics {
@@ -144,10 +150,12 @@ func newOffice(t *testing.T, host string) *office {
 }
 
 // listen starts a listener; the function ends it, and returns when it has ended.
-func (o *office) listen(s inbound.Store) (stop func()) {
+func (o *office) listen(s inbound.Store) (stop func()) { return o.listenTo(s, slog.DiscardHandler) }
+
+func (o *office) listenTo(s inbound.Store, log slog.Handler) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &inbound.Listener{
-		Store: s, Channels: channels.NewRegistry(o.desk), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: s, Channels: channels.NewRegistry(o.desk), Now: time.Now, Log: slog.New(log),
 		TurnTime: 300 * time.Millisecond, LookTime: 20 * time.Millisecond, MaxPause: 50 * time.Millisecond,
 	}
 	ended := make(chan struct{})
@@ -195,6 +203,22 @@ func (o *office) update(change func(*campaign.Integration)) {
 	o.t.Helper()
 	_, err := o.store.UpdateIntegration(o.t.Context(), "in_1", func(i *campaign.Integration) error { change(i); return nil })
 	require.NoError(o.t, err)
+}
+
+func TestWhatIsGivenUpIsLoggedAndShown(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, "a")
+	o.desk.withheld = "letter 2 of the folder INBOX of anna at a was passed over"
+	o.desk.say("one")
+	var log bytes.Buffer
+	stop := o.listenTo(o.store, slog.NewTextHandler(&log, nil))
+	o.heard("one", "")
+	stop()
+	require.Contains(t, log.String(), `level=WARN msg="message given up" provider=smtp integration_id=in_1 key=withheld reason="letter 2 of the folder INBOX of anna at a was passed over"`)
+	unmatched, err := o.store.UnmatchedEvents(t.Context(), store.Page{})
+	require.NoError(t, err)
+	require.Len(t, unmatched.Items, 2)
+	require.Contains(t, unmatched.Items[0].Reason+unmatched.Items[1].Reason, "letter 2 of the folder INBOX")
 }
 
 func TestAnotherListenerGoesOnWhereTheFirstEnded(t *testing.T) {

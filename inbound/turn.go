@@ -97,9 +97,15 @@ const tellTime = 10 * time.Second
 // commit implements [channels.Commit].
 func (t *turn) commit(ctx context.Context, reports []channels.Report, cursor string) error {
 	l := t.listener
-	told, err := l.Store.CommitPoll(ctx, t.integration.ID, t.holder, cursor, Events(t.integration.Provider, t.integration.ID, reports), l.now())
+	events := Events(t.integration.Provider, t.integration.ID, reports)
+	told, err := l.Store.CommitPoll(ctx, t.integration.ID, t.holder, cursor, events, l.now())
 	if err != nil {
 		return err
+	}
+	for i := range events {
+		if events[i].Withheld() { // a person has to look
+			l.Log.Warn("message given up", "provider", t.integration.Provider, "integration_id", t.integration.ID, "key", events[i].Key, "reason", events[i].Reason)
+		}
 	}
 	t.well(ctx)
 	if l.Relay == nil || len(told) == 0 {

@@ -155,6 +155,8 @@ func (m *reporting) apply(ctx context.Context, events []ProviderEvent) error {
 			err = m.message(ctx, e, v)
 		case ReportIdentity:
 			err = m.identity(ctx, e)
+		case ReportUnread:
+			err = m.withheld(ctx, e)
 		}
 		if err != nil {
 			return err

@@ -11,6 +11,22 @@ import (
 	"carillon/campaign"
 )
 
+// withheld puts what the provider tells of and does not hand out with the
+// unmatched, where a person finds why. What came and cannot be read is only kept.
+func (m *reporting) withheld(ctx context.Context, e *ProviderEvent) error {
+	if m.again || !e.Withheld() {
+		return nil
+	}
+	return m.putUnmatched(ctx, e, cutTo(e.Reason, 1000)) // it says what to do
+}
+
+func (m *reporting) putUnmatched(ctx context.Context, e *ProviderEvent, why string) error {
+	_, err := m.c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
+		values ($1, $6, '', $2, '{}', $3, $4, $5, $4, 0) on conflict do nothing`,
+		reportEventID(e.IntegrationID, e.Key), string(campaign.EventMessage), e.Content, micros(m.now), why, e.ContactID)
+	return err
+}
+
 // message takes what a contact wrote: to the session a token of ours names, the
 // one of the message it answers, else the newest one of the address, open ones
 // first. What fits nobody is put with the unmatched.
@@ -49,11 +65,7 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 				return err
 			}
 		}
-		id := reportEventID(e.IntegrationID, e.Key)
-		_, err = m.c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
-			values ($1, $6, '', $2, '{}', $3, $4, $5, $4, 0) on conflict do nothing`,
-			id, string(campaign.EventMessage), e.Content, micros(m.now), cut(why), e.ContactID)
-		return err
+		return m.putUnmatched(ctx, e, cut(why))
 	}
 	if campaign.IsStop(e.Content) {
 		event.OptOut = true

@@ -51,6 +51,12 @@ type ProviderEvent struct {
 	ContactID string `json:"-"`
 }
 
+// Withheld says that the provider has something and did not hand it out: only the
+// reason is known.
+func (e *ProviderEvent) Withheld() bool {
+	return e.Kind == ReportUnread && e.Raw == "" && e.Reason != ""
+}
+
 // EventFile is a file that came with a message. Its content is not kept.
 type EventFile struct {
 	Name string `json:"name"`

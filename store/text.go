@@ -55,8 +55,9 @@ func clean(s string) string {
 
 // cut is clean text of at most 200 bytes, for indexed columns: PostgreSQL's
 // indexes refuse long texts.
-func cut(s string) string {
-	const limit = 200
+func cut(s string) string { return cutTo(s, 200) }
+
+func cutTo(s string, limit int) string {
 	s = clean(s)
 	if len(s) <= limit {
 		return s

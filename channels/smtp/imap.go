@@ -86,6 +86,7 @@ type mailbox struct {
 	roots                                       *x509.CertPool
 	box                                         mailin.Mailbox
 	look                                        time.Duration
+	broke                                       imap.UID // the letter at which the connection before ended; 0 if it ended otherwise
 }
 
 // Poll implements [channels.Poller]: it is connected for as long as ctx lasts, and

@@ -2,14 +2,9 @@ package smtp
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -39,37 +34,6 @@ type visit struct {
 	stop     func() bool
 }
 
-// place is how far a folder was read.
-type place struct {
-	mark     string // of the folder, see [mailbox.mark]
-	validity uint32
-	uid      imap.UID
-}
-
-// String is the place as a cursor.
-func (p place) String() string { return fmt.Sprintf("%s:%d:%d", p.mark, p.validity, p.uid) }
-
-// mark tells the folder from any other that the same integration may have read
-// before its settings changed: two of them may give out the same numbers.
-func (m *mailbox) mark() string {
-	sum := sha256.Sum256([]byte(m.host + "\x00" + m.user + "\x00" + m.folder))
-	return hex.EncodeToString(sum[:6])
-}
-
-// place reads a cursor; the zero place of what is none, or another folder's.
-func (m *mailbox) place(cursor string) place {
-	parts := strings.Split(cursor, ":")
-	if len(parts) != 3 || parts[0] != m.mark() {
-		return place{}
-	}
-	validity, err := strconv.ParseUint(parts[1], 10, 32)
-	uid, err2 := strconv.ParseUint(parts[2], 10, 32)
-	if err != nil || err2 != nil {
-		return place{}
-	}
-	return place{parts[0], uint32(validity), imap.UID(uid)}
-}
-
 func (v *visit) close() {
 	v.stop()
 	if v.client != nil {
@@ -91,39 +55,74 @@ func (v *visit) hear(data *imapclient.UnilateralDataMailbox) {
 // connection or ctx ends. It commits at once, even if nothing came: so it is known
 // that the mailbox can be read.
 func (v *visit) follow(ctx context.Context, at place, commit channels.Commit) error {
-	if at.validity != v.validity {
+	switch {
+	case at.validity != v.validity:
 		first, err := v.first()
 		if err != nil {
 			return v.failed(err)
 		}
 		at = first
+	case v.broke > at.uid:
+		at.owe(v.broke, v.box.Now())
 	}
+	v.broke = 0
 	if err := commit(ctx, nil, at.String()); err != nil {
 		return err
 	}
 	for {
-		uids, err := v.after(at.uid)
+		news, err := v.after(&at)
 		if err != nil {
 			return v.failed(err)
 		}
-		for len(uids) > 0 {
-			reports, taken, err := v.take(uids)
+		for len(news) > 0 {
+			t, err := v.take(news)
 			if err != nil {
+				if ctx.Err() == nil {
+					v.broke = t.broke
+				}
 				return v.failed(err)
 			}
-			at.uid = uids[taken-1]
-			if err := commit(ctx, reports, at.String()); err != nil {
+			if len(t.read) == 0 { // then the trouble may be the server's
+				if _, err := v.vouch(&at, t.refused); err != nil {
+					return v.failed(err)
+				}
+			}
+			n := len(t.read) + len(t.refused)
+			at.uid = news[n-1]
+			if err := v.keep(ctx, &at, &t, commit); err != nil {
 				return err
 			}
-			if err := v.finish(uids[:taken]); err != nil {
-				return v.failed(err)
-			}
-			uids = uids[taken:]
+			news = news[n:]
 		}
-		if err := v.wait(ctx); err != nil {
+		if err := v.askAgain(ctx, &at, commit); err != nil {
+			return err
+		}
+		if err := v.wait(ctx, at.again(v.box.Now(), idleTime)); err != nil {
 			return v.failed(err)
 		}
 	}
+}
+
+// keep commits what was taken, and marks as read what was read.
+func (v *visit) keep(ctx context.Context, at *place, t *taken, commit channels.Commit) error {
+	for _, uid := range t.read {
+		at.settle(uid)
+	}
+	for _, r := range t.refused {
+		if tries, again := at.refused(r.uid, v.box.Now()); !again {
+			t.reports = append(t.reports, v.withheld(r, tries))
+		}
+	}
+	if err := commit(ctx, t.reports, at.String()); err != nil {
+		return err
+	}
+	if len(t.read) == 0 {
+		return nil
+	}
+	if err := v.finish(t.read); err != nil {
+		return v.failed(err)
+	}
+	return nil
 }
 
 // first is where the reading of a folder begins: before the oldest letter of the
@@ -142,15 +141,15 @@ func (v *visit) first() (place, error) {
 }
 
 // after is the letters behind a place, in order.
-func (v *visit) after(uid imap.UID) ([]imap.UID, error) {
+func (v *visit) after(at *place) ([]imap.UID, error) {
 	select {
 	case <-v.news: // what was told so far is seen now
 	default:
 	}
 	var set imap.UIDSet
-	set.AddRange(uid+1, 0)
+	set.AddRange(at.uid+1, 0)
 	found, err := v.search(&imap.SearchCriteria{UID: []imap.UIDSet{set}})
-	return slices.DeleteFunc(found, func(u imap.UID) bool { return u <= uid }), err // of n:* the last is always one
+	return slices.DeleteFunc(found, func(u imap.UID) bool { return u <= at.uid || at.owes(u) }), err // of n:* the last is always one
 }
 
 func (v *visit) search(c *imap.SearchCriteria) ([]imap.UID, error) {
@@ -163,29 +162,37 @@ func (v *visit) search(c *imap.SearchCriteria) ([]imap.UID, error) {
 	return uids, nil
 }
 
-// take reads letters until there are enough, and says how many. A letter that
-// nobody can read, or that the server does not hand out, is reported as that, and
-// passed.
-func (v *visit) take(uids []imap.UID) ([]channels.Report, int, error) {
-	var reports []channels.Report
+// taken is what came of some letters.
+type taken struct {
+	reports []channels.Report
+	read    []imap.UID // also what was deleted meanwhile
+	refused []refused
+	broke   imap.UID // the letter at which the connection ended
+}
+
+// take reads letters until there are enough. A letter that nobody can read is
+// reported as that, and passed.
+func (v *visit) take(uids []imap.UID) (t taken, err error) {
 	size := 0
 	for i, uid := range uids {
-		raw, err := ask(v, func() ([]byte, error) { return v.fetch(uid) })
-		if err != nil {
-			r, passed := v.withheld(uid, err)
-			if !passed {
-				return nil, 0, err
-			}
-			reports = append(reports, r)
+		raw, err := ask(v, func() ([]byte, error) { return v.fetch(uid, largestLetter) })
+		switch no := refusal(err); {
+		case no != nil:
+			t.refused = append(t.refused, refused{uid, "The server said: " + no.Text})
+		case err != nil:
+			t.broke = uid
+			return t, err
+		default:
+			t.read = append(t.read, uid)
 		}
 		if raw != nil { // else it was deleted meanwhile
-			reports = append(reports, v.read(raw)...)
+			t.reports = append(t.reports, v.read(raw)...)
 		}
 		if size += len(raw); size >= mostBytes || i+1 == mostLetters {
-			return reports, i + 1, nil
+			break
 		}
 	}
-	return reports, len(uids), nil
+	return t, nil
 }
 
 func (v *visit) read(raw []byte) []channels.Report {
@@ -201,23 +208,11 @@ func (v *visit) read(raw []byte) []channels.Report {
 	return []channels.Report{r}
 }
 
-// withheld is the report of a letter that the server refuses to hand out; false
-// where asking again may help.
-func (v *visit) withheld(uid imap.UID, err error) (channels.Report, bool) {
-	no, ok := errors.AsType[*imap.Error](err)
-	if !ok || no.Type != imap.StatusResponseTypeNo || passes(no) {
-		return channels.Report{}, false
-	}
-	r := mailin.Unread(nil)
-	r.Key = "imap:" + place{v.mark(), v.validity, uid}.String()
-	r.Reason = fmt.Sprintf("%s refuses to hand out letter %d of %s: %s", v.host, uid, v.folder, v.redact(no.Text))
-	return r, true
-}
-
-// fetch reads one letter without marking it; nil if it is not there.
-func (v *visit) fetch(uid imap.UID) ([]byte, error) {
-	whole := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: largestLetter}}
-	cmd := v.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{whole}})
+// fetch reads one letter, or its first bytes, without marking it; nil if it is not
+// there.
+func (v *visit) fetch(uid imap.UID, most int64) ([]byte, error) {
+	part := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: most}}
+	cmd := v.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{part}})
 	var raw []byte
 	for m := cmd.Next(); m != nil; m = cmd.Next() {
 		for item := m.Next(); item != nil; item = m.Next() {
@@ -225,12 +220,12 @@ func (v *visit) fetch(uid imap.UID) ([]byte, error) {
 			if !ok || body.Literal == nil || raw != nil {
 				continue
 			}
-			if body.Literal.Size() > largestLetter {
+			if body.Literal.Size() > most {
 				_ = v.client.Close()
-				return nil, fmt.Errorf("letter %d: the server sends %d bytes where %d were asked for", uid, body.Literal.Size(), largestLetter)
+				return nil, fmt.Errorf("letter %d: the server sends %d bytes where %d were asked for", uid, body.Literal.Size(), most)
 			}
 			var err error
-			if raw, err = io.ReadAll(io.LimitReader(body.Literal, largestLetter)); err != nil {
+			if raw, err = io.ReadAll(io.LimitReader(body.Literal, most)); err != nil {
 				return nil, err
 			}
 		}
@@ -258,13 +253,13 @@ func (v *visit) finish(uids []imap.UID) error {
 	return nil
 }
 
-// wait waits until there may be news.
-func (v *visit) wait(ctx context.Context) error {
+// wait waits until there may be news, and no longer than most.
+func (v *visit) wait(ctx context.Context, most time.Duration) error {
 	if !v.client.Caps().Has(imap.CapIdle) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(v.look):
+		case <-time.After(min(v.look, most)):
 		}
 		_, err := ask(v, func() (any, error) { return nil, v.client.Noop().Wait() })
 		return err
@@ -279,7 +274,7 @@ func (v *visit) wait(ctx context.Context) error {
 	case <-v.client.Closed():
 		return io.ErrUnexpectedEOF
 	case <-v.news:
-	case <-time.After(idleTime):
+	case <-time.After(most):
 	}
 	_, err = ask(v, func() (any, error) {
 		if err := idle.Close(); err != nil {

@@ -1,7 +1,6 @@
 package smtp_test
 
 import (
-	"context"
 	"crypto/x509"
 	"net"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
 	"github.com/stretchr/testify/require"
 
 	"carillon/campaign"
@@ -22,12 +20,23 @@ import (
 // faked is a mailbox that goes wrong as real ones seldom do.
 func faked(t *testing.T) (*imaptest.Server, channels.Poller) {
 	t.Helper()
+	return fakedAt(t, nil)
+}
+
+func fakedAt(t *testing.T, now func() time.Time, more ...string) (*imaptest.Server, channels.Poller) {
+	t.Helper()
 	s := imaptest.New(t, "anna", "the-password")
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(s.Roots))
-	p, err := smtp.Provider{Roots: roots, Look: 20 * time.Millisecond}.OpenPoll(campaign.Integration{Name: "Mail", Provider: smtp.Name, Settings: map[string]string{
+	i := campaign.Integration{Name: "Mail", Provider: smtp.Name, Settings: map[string]string{
 		"host": "127.0.0.1", "from_email": "anna@collect.example", "imap_host": s.Host, "imap_port": s.Port, "imap_username": "anna",
-	}}, channels.Deps{Dial: (&net.Dialer{}).DialContext, Secrets: map[string]campaign.Secret{"imap_password": "the-password"}, Replies: replies})
+	}}
+	for n := 0; n+1 < len(more); n += 2 {
+		i.Settings[more[n]] = more[n+1]
+	}
+	p, err := smtp.Provider{Roots: roots, Look: 20 * time.Millisecond}.OpenPoll(i, channels.Deps{
+		Dial: (&net.Dialer{}).DialContext, Secrets: map[string]campaign.Secret{"imap_password": "the-password"}, Replies: replies, Now: now,
+	})
 	require.NoError(t, err)
 	return s, p
 }
@@ -36,36 +45,6 @@ func (s *store) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commits
-}
-
-func TestALetterThatTheServerWithholdsIsReportedAndPassed(t *testing.T) {
-	t.Parallel()
-	server, p := faked(t)
-	for _, text := range []string{"one", "two", "three"} {
-		server.Put(note(text, text))
-	}
-	refusal := func(code imap.ResponseCode) imaptest.Meddling {
-		return imaptest.Meddling{Refuse: func(numbers imap.NumSet) error {
-			if numbers.String() != "2" {
-				return nil
-			}
-			return &imap.Error{Type: imap.StatusResponseTypeNo, Code: code, Text: "The message is damaged."}
-		}}
-	}
-	server.Meddle(refusal(imap.ResponseCodeUnavailable))
-	kept := &store{}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	require.ErrorContains(t, p.Poll(ctx, "", kept.commit), "damaged", "it may be handed out later")
-	require.Empty(t, kept.told())
-	server.Meddle(refusal(""))
-	stop := poll(t, p, kept)
-	kept.until(t, "one", "unread", "three")
-	require.NoError(t, stop())
-	r := kept.reports[1]
-	require.Regexp(t, `^imap:[0-9a-f]{12}:\d+:2$`, r.Key)
-	require.Equal(t, "127.0.0.1 refuses to hand out letter 2 of INBOX: The message is damaged.", r.Reason)
-	require.True(t, strings.HasSuffix(kept.at(), ":3"), kept.at())
 }
 
 func TestALetterThatComesWhileAMailboxIsReadForTheFirstTimeIsRead(t *testing.T) {

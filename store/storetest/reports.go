@@ -160,12 +160,25 @@ func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {
 	require.NoError(t, err)
 	require.Len(t, session.Messages, 1)
 
-	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.SessionID, e.Auto = "ss_e", true })), "nobody answers a machine")
-	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.Address = "stranger@example.com" })))
+	withheld := m.event("", "", 0, func(e *store.ProviderEvent) {
+		e.Kind, e.Key, e.Raw, e.Reason = store.ReportUnread, "imap:9", "", strings.Repeat("what to do ", 50)
+	})
+	require.Empty(t, m.commit(withheld))
+	require.Empty(t, m.commit(withheld), "told again")
 	unmatched, err := m.s.UnmatchedEvents(ctx, store.Page{})
 	require.NoError(t, err)
-	require.Len(t, unmatched.Items, 1)
-	require.Contains(t, unmatched.Items[0].Reason, "stranger@example.com")
+	require.Len(t, unmatched.Items, 1, "what the provider does not hand out is where people look")
+	require.Equal(t, withheld.Reason, unmatched.Items[0].Reason)
+	require.Empty(t, m.commit(m.event("", "", 0, func(e *store.ProviderEvent) {
+		e.Kind, e.Key, e.Reason, e.Raw = store.ReportUnread, "x", "no address", "?"
+	})))
+
+	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.SessionID, e.Auto = "ss_e", true })), "nobody answers a machine")
+	require.Empty(t, m.commit(says(func(e *store.ProviderEvent) { e.Address = "stranger@example.com" })))
+	unmatched, err = m.s.UnmatchedEvents(ctx, store.Page{})
+	require.NoError(t, err)
+	require.Len(t, unmatched.Items, 2)
+	require.Contains(t, unmatched.Items[0].Reason+unmatched.Items[1].Reason, "stranger@example.com")
 	session, err = m.s.Session(ctx, "ss_e")
 	require.NoError(t, err)
 	require.Len(t, session.Messages, 5)

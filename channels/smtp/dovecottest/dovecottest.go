@@ -292,3 +292,19 @@ func (s *Server) certify() {
 	s.cert, err = tls.X509KeyPair(cert, secret)
 	s.check(err)
 }
+
+// Damage makes the letter with a text unreadable for the server.
+func (s *Server) Damage(text string) {
+	s.t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.dir, "mail/*/*.test*"))
+	s.check(err)
+	for _, path := range found {
+		raw, err := os.ReadFile(path)
+		s.check(err)
+		if strings.Contains(string(raw), text) {
+			s.check(os.Chmod(path, 0))
+			return
+		}
+	}
+	s.t.Fatalf("no letter says %q", text)
+}

@@ -35,6 +35,7 @@ type Server struct {
 	serving    sync.WaitGroup
 	mu         sync.Mutex
 	meddling   Meddling
+	conns      []*imapserver.Conn
 }
 
 // Meddling is what goes wrong, or happens just then.
@@ -96,7 +97,10 @@ func New(o fault.Owner, user, password string) *Server {
 	users := imapmemserver.New()
 	users.AddUser(s.user)
 	s.imap = imapserver.New(&imapserver.Options{
-		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+		NewSession: func(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.conns = append(s.conns, c)
 			return session{users.NewSession().(imapserver.SessionIMAP4rev2), s}, nil, nil
 		},
 		Logger: log.New(io.Discard, "", 0),
@@ -121,6 +125,30 @@ func (s *Server) Put(letter []byte) {
 	if err != nil {
 		panic(err) // into memory
 	}
+}
+
+// Unread is the numbers of the letters in the inbox that are not marked as read.
+func (s *Server) Unread() []imap.UID {
+	view := imapmemserver.NewUserSession(s.user)
+	if _, err := view.Select("INBOX", nil); err != nil {
+		panic(err) // it is there
+	}
+	defer func() { _ = view.Close() }()
+	found, err := view.Search(imapserver.NumKindUID, &imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagSeen}}, &imap.SearchOptions{})
+	if err != nil {
+		panic(err) // of memory
+	}
+	return found.AllUIDs()
+}
+
+// Cut ends every connection, as a network does.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		_ = c.NetConn().Close()
+	}
+	s.conns = nil
 }
 
 // literal is a letter as the server reads it.
