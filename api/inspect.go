@@ -151,6 +151,9 @@ func (i *inspection) stage(ctx context.Context, stage *campaign.Stage) error {
 			i.errorf("stage_invalid", at+"."+f.Field, "%s", f.Message)
 		}
 	}
+	for _, f := range stage.Misplaced() { // of an older build: it runs
+		i.warnf("stage_invalid", at+"."+f.Field, "%s", f.Message)
+	}
 	for _, f := range i.server.Renderer.Check(*stage) {
 		i.errorf("stage_invalid", at+"."+f.Field, "%s", f.Message)
 	}

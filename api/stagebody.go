@@ -86,6 +86,7 @@ func (s *Server) checkStage(ctx context.Context, stage *campaign.Stage) error {
 	if errors.As(stage.Validate(), &invalid) {
 		out.Fields = append(out.Fields, invalid.Fields...)
 	}
+	out.Fields = append(out.Fields, stage.Misplaced()...)
 	out.Fields = append(out.Fields, s.Renderer.Check(*stage)...)
 	for _, d := range deliveries(stage) {
 		if name := d.delivery.Agent; name != "" {

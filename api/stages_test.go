@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,6 +68,8 @@ func TestStageProblemsNameTheirFields(t *testing.T) {
 		{"an agent that does not exist", `{"name":"a","delivery":{"channel":"telegram","agent":"nobody"}}`, "delivery.agent"},
 		{"a condition that cannot be parsed", `{"name":"a","send_if":"a ==","delivery":{"channel":"human"}}`, "send_if"},
 		{"an alternative", `{"name":"a","delivery":{"channel":"human"},"alternatives":[{"label":"b","delivery":{"channel":"sip","agent":"nobody"}}]}`, "alternatives[0].delivery.agent"},
+		{"a wait for a link where none is", `{"name":"a","delivery":{"channel":"human","wait_for_link":true}}`, "delivery.wait_for_link"},
+		{"the same in an alternative", `{"name":"a","delivery":{"channel":"human"},"alternatives":[{"label":"b","delivery":{"channel":"human","wait_for_link":true}}]}`, "alternatives[0].delivery.wait_for_link"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := s.call("POST", path, tc.body).fails(422)
@@ -124,6 +127,23 @@ func TestPreflight(t *testing.T) {
 	require.Len(t, p.Errors, 1)
 	require.Equal(t, "integration_missing", p.Errors[0].Code)
 	require.Equal(t, "stages[Call].delivery.integration", p.Errors[0].Field)
+}
+
+func TestAStoredStageWithAFieldThatMeansNothingRunsOn(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	path := s.campaign("One")
+	_, err := s.store.CreateStage(t.Context(), campaign.Stage{
+		ID: "st_old", CampaignID: strings.TrimPrefix(path, "/v1/campaigns/"), Name: "Old", Weight: 1, Delivery: campaign.Delivery{Channel: campaign.Human, WaitForLink: true},
+	})
+	require.NoError(t, err)
+	require.Contains(t, s.preflight(path, true), "stage_invalid", "a warning")
+	read := s.call("GET", path+"/stages/st_old", nil).ok(200)
+	p := s.call("PUT", path+"/stages/st_old", read).fails(422)
+	require.Equal(t, "delivery.wait_for_link", p.Errors[0].Field)
+	delete(read["delivery"].(map[string]any), "wait_for_link")
+	s.call("PUT", path+"/stages/st_old", read).ok(200)
+	require.NotContains(t, s.preflight(path, true), "stage_invalid")
 }
 
 // preflight returns the codes and wants ok to be as said.

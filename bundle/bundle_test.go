@@ -153,7 +153,7 @@ stages:
     delivery:
       channel: email_notification
   - name: Letter
-    delivery: {channel: none, start_state: x}
+    delivery: {channel: none, start_state: x, wait_for_link: true}
 strategies:
   - type: data_load
     code_file: a.py
@@ -164,6 +164,7 @@ strategies:
 2 campaign.timezone: "Mars" is not an IANA time zone such as Europe/Berlin
 10 stages[0].delivery.subject: channel email_notification needs it
 10 stages[0].delivery.template: channel email_notification needs it
+12 stages[1].delivery.wait_for_link: channel none waits for no link: leave it out, or put it at a delivery over telegram
 11 stages[1].name: "Letter" is there twice
 2 campaign.rules.exhausted_stage: there is no stage "Nowhere" in the bundle
 15 strategies[0].code_file: files are read by the command line (carillon campaign apply); here the code itself is needed

@@ -25,6 +25,10 @@ func (b *Bundle) check() (found []campaign.FieldError) {
 		var s campaign.Stage
 		b.Stages[i].Into(&s)
 		found = append(found, At(at, s.Validate())...)
+		for _, f := range s.Misplaced() {
+			f.Field = at + "." + f.Field
+			found = append(found, f)
+		}
 		if s.Name != "" && slices.Contains(stages, s.Name) {
 			add(at+".name", "%q is there twice", s.Name)
 		}

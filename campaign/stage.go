@@ -186,7 +186,7 @@ type Stage struct {
 // Final reports whether reaching the stage ends a contact.
 func (s *Stage) Final() bool { return s.Delivery.Channel == NoCommunication }
 
-// Validate reports every field that breaks a rule.
+// Validate reports every field that breaks a rule; see also [Stage.Misplaced].
 func (s *Stage) Validate() error {
 	var p problems
 	if strings.TrimSpace(s.Name) == "" {

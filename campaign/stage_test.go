@@ -115,6 +115,28 @@ func TestStageRules(t *testing.T) {
 	}
 }
 
+func TestMisplacedFieldsAreNamedAndRun(t *testing.T) {
+	t.Parallel()
+	for _, ch := range campaign.Channels {
+		s := campaign.Stage{Name: "A", Weight: 1, Delivery: full(ch)}
+		require.Empty(t, s.Misplaced(), ch)
+		s.Delivery.WaitForLink = true
+		require.NoError(t, s.Validate(), "what is stored runs on")
+		if ch == campaign.Telegram {
+			require.Empty(t, s.Misplaced())
+			continue
+		}
+		s.Alternatives = []campaign.Alternative{{Label: "a", Delivery: full(campaign.Telegram)}, {Label: "b", Delivery: s.Delivery}}
+		s.Alternatives[0].Delivery.WaitForLink = true
+		found := s.Misplaced()
+		require.Len(t, found, 2)
+		require.Equal(t, campaign.FieldError{
+			Field: "delivery.wait_for_link", Message: "channel " + string(ch) + " waits for no link: leave it out, or put it at a delivery over telegram",
+		}, found[0])
+		require.Equal(t, "alternatives[1].delivery.wait_for_link", found[1].Field)
+	}
+}
+
 func TestDraw(t *testing.T) {
 	t.Parallel()
 	s := campaign.Stage{Weight: 1, Delivery: full(campaign.Email), Alternatives: []campaign.Alternative{
