@@ -91,7 +91,7 @@ func (a *Activities) waitsForTurn(ctx context.Context, s *campaign.Session) (tur
 	} else if err != nil {
 		return "", "", err
 	}
-	if turns = a.Agents.Turns(agent.Kind); turns == campaign.TurnsNone {
+	if turns = a.Agents.Turns(agent.Kind); turns == campaign.TurnsNone || s.Mode == campaign.ModeHuman { // a person answers
 		return turns, "", nil
 	}
 	whole, err := a.Store.Session(ctx, s.ID)

@@ -61,15 +61,28 @@ func (a *Activities) Turn(ctx context.Context, in workflows.TurnInput) (campaign
 	}
 	answer, err := a.speak(ctx, *agent, in.MessageID, session, in.Now)
 	if f, ok := errors.AsType[*agents.Failure](err); ok && f.Permanent {
-		return campaign.TurnOutcome{Error: f.Error()}, nil
+		late, err := a.takenOver(ctx, in.SessionID)
+		return campaign.TurnOutcome{Error: f.Error(), Late: late}, err
 	} else if err != nil {
 		return campaign.TurnOutcome{}, notYet(err)
 	}
 	raw, err := a.takeTurn(ctx, &in, &session, answer)
 	if errors.Is(err, store.ErrConflict) { // a person has it by now, or it is over: the next turn says so
-		return campaign.TurnOutcome{}, nil
+		if late, err := a.takenOver(ctx, in.SessionID); err != nil || !late {
+			return campaign.TurnOutcome{}, err
+		}
+		return campaign.TurnOutcome{Content: answer.Content, End: answer.End, Reason: answer.Reason, Late: true}, nil
 	}
 	return turnOf(raw, err)
+}
+
+// takenOver reports that a person has the session by now.
+func (a *Activities) takenOver(ctx context.Context, sessionID string) (bool, error) {
+	s, err := a.Store.Session(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.Status == campaign.SessionOpen && s.Mode == campaign.ModeHuman, err
 }
 
 func turnOf(raw json.RawMessage, err error) (out campaign.TurnOutcome, _ error) {

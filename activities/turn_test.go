@@ -20,9 +20,10 @@ import (
 
 // echo is an agent that counts its turns, says what it was told and does as it is bid.
 type echo struct {
-	turns  int
-	answer agents.Answer
-	err    error
+	turns     int
+	answer    agents.Answer
+	err       error
+	meanwhile func() // happens while it thinks
 }
 
 func (e *echo) Describe() agents.Description {
@@ -35,6 +36,9 @@ func (e *echo) Open(campaign.Agent, agents.Deps) (agents.Speaker, error) { retur
 
 func (e *echo) Speak(_ context.Context, t agents.Turn) (agents.Answer, error) {
 	e.turns++
+	if e.meanwhile != nil {
+		e.meanwhile()
+	}
 	a := e.answer
 	a.Content = fmt.Sprintf("%s, turn %d", t.Contact.Name, e.turns)
 	for _, m := range t.Said() {
@@ -122,6 +126,17 @@ func TestATurnWaitsOrIsNotTaken(t *testing.T) {
 		{"the agent cannot answer", func(_ *desk, e *echo, _ workflows.TurnInput) {
 			e.err = &agents.Failure{Permanent: true, Err: errors.New("there is no state ask")}
 		}, campaign.TurnOutcome{Error: "there is no state ask"}},
+		{"a person takes the session over while the agent thinks", func(d *desk, e *echo, in workflows.TurnInput) {
+			e.answer = agents.Answer{End: campaign.SessionCompleted, Results: campaign.Dict{"n": []byte("1")}}
+			e.meanwhile = func() { session(d, in, func(s *campaign.Session) { s.Mode = campaign.ModeHuman }) }
+		}, campaign.TurnOutcome{Content: "John, turn 1, one, two", End: campaign.SessionCompleted, Late: true}},
+		{"who then cannot answer", func(d *desk, e *echo, in workflows.TurnInput) {
+			e.err = &agents.Failure{Permanent: true, Err: errors.New("there is no state ask")}
+			e.meanwhile = func() { session(d, in, func(s *campaign.Session) { s.Mode = campaign.ModeHuman }) }
+		}, campaign.TurnOutcome{Error: "there is no state ask", Late: true}},
+		{"the session is closed while the agent thinks", func(d *desk, e *echo, in workflows.TurnInput) {
+			e.meanwhile = func() { session(d, in, func(s *campaign.Session) { s.Status = campaign.SessionTimeout }) }
+		}, campaign.TurnOutcome{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -185,10 +185,12 @@ func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Se
 		if v.AgentID == "" {
 			return nil, campaign.Errorf(campaign.CodeConflict, "the session has no agent to hand it back to")
 		}
-		n := len(v.Messages)
-		asks := n > 0 && v.Messages[n-1].Author == campaign.AuthorContact
+		var last campaign.Author
+		if n := len(v.Messages); n > 0 {
+			last = v.Messages[n-1].Author
+		}
 		v.Mode, v.Reason = campaign.ModeAI, ""
 		v.Claim("", "", time.Time{})
-		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: asks}, nil
+		return &handing{action: campaign.PersonHandBack, reason: in.reason(), asks: last == campaign.AuthorContact, last: last}, nil
 	})
 }

@@ -28,7 +28,8 @@ func (s *Server) people(g huma.API) {
 type handing struct {
 	action string
 	reason string
-	asks   bool // the agent that gets it is to answer at once
+	asks   bool            // the agent that gets it is to answer at once
+	last   campaign.Author // of the last word, where an agent gets it
 }
 
 // hand changes an open session and tells its contact, in one transaction; a
@@ -44,6 +45,7 @@ func (s *Server) hand(ctx context.Context, id, action string, change func(*campa
 		}
 		e := campaign.Event{
 			ID: newID("pn_"), Kind: campaign.EventPerson, SessionID: v.ID, CommunicationID: v.CommunicationID, Action: h.action, Actor: actor(ctx), Reason: h.reason,
+			Mode: v.Mode, Author: h.last,
 		}
 		if h.asks {
 			e.MessageID = e.ID // a turn of its own: what the agent said to the message before is not said again

@@ -46,6 +46,7 @@ type Event struct {
 	Reason          string        `json:"reason,omitempty"`
 	Action          string        `json:"action,omitempty"` // of EventPerson: one of the Person constants
 	Actor           string        `json:"actor,omitempty"`  // who did it, if it was a person
+	Mode            Mode          `json:"mode,omitempty"`   // of EventPerson: who speaks for us from then on; older histories have none
 
 	Import    *RowImport       `json:"import,omitempty"`
 	Release   *Release         `json:"release,omitempty"`
@@ -199,6 +200,7 @@ type TurnOutcome struct {
 	Held      *Hold         `json:"held,omitempty"`   // it is not the agent's turn yet
 	Error     string        `json:"error,omitempty"`  // the agent cannot answer: a person must look
 	Closed    SessionStatus `json:"closed,omitempty"` // how the store has closed the session meanwhile
+	Late      bool          `json:"late,omitempty"`   // a person had the session by then: the store refused what the agent made of it
 }
 
 // StrategyOutcome is how a strategy run ended.

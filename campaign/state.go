@@ -58,6 +58,7 @@ type Open struct {
 	Ask             string    `json:"ask,omitempty"`    // the contact's newest message that waits for the agent's turn
 	Asking          string    `json:"asking,omitempty"` // the message the agent is answering now
 	Results         Dict      `json:"results,omitempty"`
+	Overtaken       []string  `json:"overtaken,omitempty"` // messages whose turn was under way when a person took the session over
 }
 
 // Closing is a session, or a waiting notification, that is to be closed.

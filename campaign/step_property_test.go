@@ -60,6 +60,7 @@ type world struct {
 	judged   map[[2]string]int // (communication, session) aggregated without an error
 	excused  map[string]bool   // an operator, a final stage or max_attempts ended it
 	places   map[string]bool   // agent's places taken
+	late     map[string]bool   // answers of turns that a person has overtaken
 	stopped  bool
 }
 
@@ -75,7 +76,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, now: now, stages: stages(), uniform: rapid.Bool().Draw(t, "uniform"),
 		imports: map[int]int{}, sent: map[string]bool{}, ended: map[[2]string]int{}, judged: map[[2]string]int{},
-		excused: map[string]bool{}, places: map[string]bool{},
+		excused: map[string]bool{}, places: map[string]bool{}, late: map[string]bool{},
 	}
 	c := campaign.Contact{ID: "ct_1", CampaignID: "ca_1", ObjectID: "o", ExternalID: "e", Name: "Ada", Status: campaign.ContactActive, StartedAt: &now}
 	change := campaign.Change{}
@@ -217,11 +218,34 @@ func (w *world) hand() {
 	e := campaign.Event{Kind: campaign.EventPerson, CommunicationID: id, SessionID: session, Actor: "bob", Action: sample(w, []string{
 		campaign.PersonHandOff, campaign.PersonClaim, campaign.PersonUnclaim, campaign.PersonHandBack,
 	}, "hand")}
-	if e.Action == campaign.PersonHandBack && w.rarely(2, "unanswered") {
-		w.messages++
-		e.MessageID = fmt.Sprintf("hand%d", w.messages)
+	back := e.Action == campaign.PersonHandBack
+	if w.rarely(4, "an older history") { // then a turn under way stays the agent's
+		w.deliver(e)
+		return
+	}
+	e.Mode = campaign.ModeHuman
+	if back {
+		e.Mode, e.Author = campaign.ModeAI, sample(w, []campaign.Author{campaign.AuthorContact, campaign.AuthorAgent, campaign.AuthorOperator}, "last word")
+		if e.Author == campaign.AuthorContact {
+			w.messages++
+			e.MessageID = fmt.Sprintf("hand%d", w.messages)
+		}
+	}
+	before := w.openOne(session)
+	known := before != nil && !slices.ContainsFunc(w.s.Closing, func(c campaign.Closing) bool { return c.SessionID == session }) && w.s.Stopping == ""
+	for _, c := range w.outstanding {
+		if answer := "trn_" + c.MessageID; known && c.Kind == campaign.CommandTurn && c.SessionID == session {
+			if !back {
+				w.late[answer] = true
+			} else if e.Author == campaign.AuthorAgent {
+				delete(w.late, answer)
+			}
+		}
 	}
 	w.deliver(e)
+	if o := w.openOne(session); known && !back && (o == nil || o.Asking != "" || o.Ask != "" || o.Deadline.Before(w.now)) {
+		w.t.Fatalf("a person has %s and its time does not run: %s", session, mustJSON(w.t, w.s))
+	}
 }
 
 func (w *world) operate() {
@@ -505,11 +529,17 @@ func (w *world) given(c *campaign.Command) {
 		delete(w.places, c.CommunicationID)
 		return
 	case campaign.CommandTurn:
-		if slices.ContainsFunc(w.outstanding, func(o call) bool { return o.Kind == c.Kind && o.SessionID == c.SessionID }) {
+		if slices.ContainsFunc(w.outstanding, func(o call) bool {
+			return o.Kind == c.Kind && o.SessionID == c.SessionID && !slices.Contains(w.openOne(c.SessionID).Overtaken, o.MessageID)
+		}) {
 			w.t.Fatalf("two turns are taken at once in %s", c.SessionID)
 		}
 		if w.s.Contact.Paused {
 			w.t.Fatalf("a turn is taken for a contact that is paused")
+		}
+	case campaign.CommandReply:
+		if w.late[c.MessageID] {
+			w.t.Fatalf("%s is sent, and a person had taken the session over", c.MessageID)
 		}
 	case campaign.CommandSend:
 		m := w.s.Contact.Communication(c.CommunicationID)

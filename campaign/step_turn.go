@@ -37,9 +37,9 @@ func (s *State) turns() []Command {
 // owed reports that the contact waits for us: its time does not run out.
 func (o *Open) owed() bool { return o.Ask != "" || o.Asking != "" }
 
-// asking reports that an agent is taking its turn.
+// asking reports that an agent is taking its turn, be it one that nobody waits for.
 func (s *State) asking() bool {
-	return slices.ContainsFunc(s.Open, func(o Open) bool { return o.Asking != "" })
+	return slices.ContainsFunc(s.Open, func(o Open) bool { return o.Asking != "" || len(o.Overtaken) > 0 })
 }
 
 func (s *State) turnHeld(o *Open) bool {
@@ -52,6 +52,10 @@ func (s *State) turnHeld(o *Open) bool {
 // onTurned takes what an agent made of its turn.
 func (s *State) onTurned(e *Event, now time.Time) []Command {
 	o := s.openSession(e.SessionID)
+	if o != nil && e.Turn != nil && o.overtaken(e.MessageID) {
+		s.lateTurn(o, e, now)
+		return nil
+	}
 	if o == nil || o.Asking != e.MessageID || e.Turn == nil {
 		if e.Turn != nil && e.Turn.MessageID != "" {
 			return s.onAnswer(&Event{SessionID: e.SessionID, MessageID: e.Turn.MessageID, Author: AuthorAgent, Content: e.Turn.Content}, now)
@@ -62,6 +66,9 @@ func (s *State) onTurned(e *Event, now time.Time) []Command {
 	t, m := e.Turn, s.Contact.Communication(o.CommunicationID)
 	switch {
 	case m == nil:
+		return nil
+	case t.Late: // that the session has changed hands is still on its way
+		s.tellLate(m, e, now)
 		return nil
 	case t.Held != nil:
 		s.askAgain(o, e.MessageID)

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
+	"carillon/agents/webhooktest"
 	"carillon/workflows"
 )
 
@@ -32,8 +33,9 @@ func TestRecordHistories(t *testing.T) {
 		"happy": happy, "reply": reply, "late-reply": lateReply, "refused-and-retried": refused, "paused-and-resumed": paused,
 		"stopped": stopped, "reimport-of-completed": reimport, "strategy-error-and-retry": strategyError, "slow-strategy": slowStrategy,
 		"agent-busy": agentBusy, "agent-turns": agentTurns, "agent-stopped": agentStopped, "changes-hands": changesHands,
+		"taken-over-in-turn": takenOver,
 	}
-	r := newRecorder(t, dev(t), "")
+	r := newRecorder(t, dev(t, private), "")
 	for name, play := range scenarios {
 		t.Run(name, func(t *testing.T) {
 			r.t, r.carillon.t, r.name = t, t, name
@@ -347,6 +349,37 @@ func changesHands(r *recorder) {
 		return err == nil && time.Until(next) > time.Minute
 	})
 	does("unclaim", nil)
+	does("resolve", doc{"results": doc{"OutcomeStatus": "DONE"}})
+	s.awaitStatus("O", "completed", 20*time.Second)
+	r.keepContact(s, id, "")
+}
+
+// takenOver: a person takes the conversation over while the agent's turn is under
+// way, which then fails; a second answer comes too late as well. Given back, the
+// agent answers.
+func takenOver(r *recorder) {
+	asked, answers := make(chan struct{}), make(chan struct{})
+	wait := func() { asked <- struct{}{}; <-answers }
+	system := webhooktest.New(r.t, turnsKey)
+	s := r.talk(doc{"kind": "webhook", "settings": doc{"url": system.URL}, "secrets": doc{"signing_key": turnsKey}})
+	id := r.begin(s)
+	session := "/v1/sessions/" + s.session(id)
+	does := func(what string, body any) { s.must(http.MethodPost, session+"/"+what, body) }
+	failed := func(n int) {
+		eventually(r.t, 10*time.Second, "what the turn brought", func() bool { return len(s.told("O", "failed")) == n })
+	}
+	for n, body := range []string{"<html>", `{"content": "Good morning"}`} {
+		system.Fail(webhooktest.Fault{Status: 200, Body: body, Wait: wait})
+		does("messages", doc{"content": "Hello?"})
+		<-asked
+		does("handoff", nil)
+		does("claim", nil)
+		answers <- struct{}{}
+		failed(n + 1)
+		does("hand_back", nil)
+		eventually(r.t, 10*time.Second, "answer", func() bool { return len(s.outbox("")) == n+2 })
+	}
+	does("handoff", nil)
 	does("resolve", doc{"results": doc{"OutcomeStatus": "DONE"}})
 	s.awaitStatus("O", "completed", 20*time.Second)
 	r.keepContact(s, id, "")

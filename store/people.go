@@ -48,6 +48,9 @@ func (s *Store) Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign
 	return items, wrap(err, "list the inbox")
 }
 
+// lastWord finds what was said last: what the contact never got was not said.
+const lastWord = `case when author <> 'contact' and delivery = 'failed' then 1 else 0 end, at desc, seq desc limit 1`
+
 // HandSession changes an open session as a person does.
 func (s *Store) HandSession(ctx context.Context, id string, now time.Time, change func(*campaign.Session) (*InboxEvent, error)) (campaign.Session, *Grant, error) {
 	var v campaign.Session
@@ -58,7 +61,7 @@ func (s *Store) HandSession(ctx context.Context, id string, now time.Time, chang
 		if v, err = c.session(ctx, id, s.dialect.locked); err != nil {
 			return err
 		}
-		if v.Messages, err = c.messages(ctx, id, `at desc, seq desc limit 1`); err != nil {
+		if v.Messages, err = c.messages(ctx, id, lastWord); err != nil {
 			return err
 		}
 		was := v.Mode

@@ -87,7 +87,7 @@ type Sessions interface {
 	Inbox(ctx context.Context, f InboxFilter, p Page) (List[campaign.Session], error)
 	// HandSession changes an open session as a person does, and commits the event
 	// that tells its contact, if given. Of the session's messages change sees the
-	// last, which stays the last until the commit. In the same transaction a session that
+	// last that did not fail, which stays the last until the commit. In the same transaction a session that
 	// leaves its agent gives the agent's place back, and one that returns takes one;
 	// a *campaign.Error with CodeConflict if there is none. It returns the contact a
 	// freed place was granted to, if one waited.

@@ -39,6 +39,7 @@ type house struct {
 	acts  *activities.Activities
 	camp  campaign.Campaign
 	agent campaign.Agent
+	turn  func(context.Context, workflows.TurnInput) (campaign.TurnOutcome, error)
 }
 
 type box struct{ *store.Store }
@@ -71,6 +72,7 @@ func newHouse(t *testing.T) *house {
 		Store: s, Runner: pool, Channels: all.New(box{s}), Agents: allagents.New(channels.NewRenderer()), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
 		Mode: activities.ModeOutbox, Now: time.Now, Log: slog.Default(),
 	}
+	h.turn = h.acts.Turn
 	require.NoError(t, s.CreateCampaign(ctx, h.camp))
 	h.agent = campaign.Agent{ID: "ag_1", Name: "Anna", Kind: campaign.AgentExternal, Status: campaign.AgentRunning}
 	require.NoError(t, s.CreateAgent(ctx, h.agent))
@@ -130,6 +132,7 @@ func (h *house) env(start time.Time) *testsuite.TestWorkflowEnvironment {
 	workflows.Send.Bind(env, h.acts.Send)
 	workflows.Reply.Bind(env, h.acts.Reply)
 	workflows.RunStrategy.Bind(env, h.acts.RunStrategy)
+	workflows.Turn.Bind(env, h.turn)
 	workflows.CloseSession.Bind(env, h.acts.CloseSession)
 	workflows.OpenLate.Bind(env, h.acts.OpenLate)
 	workflows.ReleaseAgent.Bind(env, h.acts.ReleaseAgent)

@@ -49,8 +49,9 @@ type Fault struct {
 	Status int
 	Header map[string]string
 	Body   string
-	Drop   bool // the connection is closed after the request was read
-	Hang   bool // no answer comes until the caller gives up
+	Drop   bool   // the connection is closed after the request was read
+	Hang   bool   // no answer comes until the caller gives up
+	Wait   func() // if it is set, called before the answer
 }
 
 // Server is the system.
@@ -206,6 +207,9 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request) {
 	if f.Hang {
 		<-r.Context().Done()
 		return
+	}
+	if f.Wait != nil {
+		f.Wait()
 	}
 	if f.Drop {
 		panic(http.ErrAbortHandler)

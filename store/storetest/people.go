@@ -74,9 +74,10 @@ func testPeople(t *testing.T, s *store.Store) {
 		seen = v.Messages
 		return nil, nil
 	}
+	require.NoError(t, s.AddMessage(ctx, campaign.Message{ID: "r4", SessionID: all[3], Author: campaign.AuthorAgent, At: now.Add(7 * time.Minute), Delivery: "failed"}))
 	handed, _, err := s.HandSession(ctx, all[3], now, look)
 	require.NoError(t, err)
-	require.Equal(t, got.Messages[len(got.Messages)-1:], seen, "who hands it over sees the last message as it is by then")
+	require.Equal(t, got.Messages[len(got.Messages)-1:], seen, "who hands it over sees the last message as it is by then; r4 was never said")
 	require.Empty(t, handed.Messages)
 	_, _, err = s.HandSession(ctx, all[0], now, look)
 	require.NoError(t, err)
