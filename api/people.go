@@ -17,7 +17,7 @@ import (
 // people is what operators do in the sessions they have.
 func (s *Server) people(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/reply", "Reply as an operator", Operator, s.reply, answers(http.StatusAccepted),
-		describe("Is sent to the contact on the session's channel, and renews your claim. The session must be handed off first. 409 where WhatsApp would refuse it: more than 24 hours after the contact's last message."))
+		describe("Is sent to the contact on the session's channel, and renews your claim. The session must be handed off first. 409 where WhatsApp would refuse it: more than 24 hours after the contact's last message. 422 for a text longer than the channel takes, and nothing is kept."))
 	op(s, g, http.MethodPost, "/sessions/{id}/notes", "Add a note", Operator, s.addNote, answers(http.StatusCreated),
 		describe("For colleagues; the contact is sent nothing. A session that has ended takes notes too."))
 	op(s, g, http.MethodPost, "/sessions/{id}/resolve", "Resolve session", Operator, s.resolve, answers(http.StatusAccepted),
@@ -84,6 +84,9 @@ func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], er
 		return nil, err
 	}
 	if err := s.inWindow(&sess); err != nil {
+		return nil, err
+	}
+	if err := s.fits(&sess, in.Body.Content); err != nil {
 		return nil, err
 	}
 	if err := s.claimFor(ctx, sess.ID); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"carillon/campaign"
+	"carillon/channels"
 	"carillon/store"
 )
 
@@ -36,7 +37,7 @@ func (s *Server) sessions(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
 		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
 	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
-		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session."))
+		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session; 422 for a text longer than the channel takes (WhatsApp and Telegram 4,096 characters), and nothing is kept."))
 	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
 		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
 }
@@ -189,7 +190,12 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 	fresh, err := s.tell(ctx, &sess, id, said{
 		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorAgent, Content: in.Body.Content},
 		message: &campaign.Message{Delivery: "pending"},
-		guard:   agentSpeaks,
+		guard: func(v campaign.Session) error {
+			if err := agentSpeaks(v); err != nil {
+				return err
+			}
+			return s.fits(&v, in.Body.Content)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -200,6 +206,15 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 		}
 	}
 	return accepted(id), nil
+}
+
+// fits refuses a text that the session's channel could not carry. In mode outbox
+// too: who rehearses learns it then.
+func (s *Server) fits(v *campaign.Session, text string) error {
+	if f := channels.Classify(s.Channels.CheckText(v.Channel, text)); f != nil {
+		return campaign.Invalid("content", "%v: nothing was kept, send another one", f.Err)
+	}
+	return nil
 }
 
 // speaksByItself refuses answers in the name of an agent that makes its own. A

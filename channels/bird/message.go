@@ -65,8 +65,8 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	if strings.Trim(m.To, "+0123456789 ()-") != "" || m.To == "" {
 		return nil, channels.Fail(channels.Recipient, "no_number", "%q is no phone number", m.To)
 	}
-	if n := utf8.RuneCountInString(m.Body); n > maxText {
-		return nil, channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
+	if long := checkText(m.Body); long != nil {
+		return nil, long
 	}
 	r := request{Receiver: receiver{[]contact{{"phonenumber", number(m.To)}}}, Reference: m.CorrelationKey}
 	switch {
@@ -87,6 +87,21 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 		return nil, channels.Fail(channels.Invalid, "", "the message cannot be written: %v", err)
 	}
 	return b, nil
+}
+
+// CheckText implements [channels.TextChecker].
+func (Provider) CheckText(text string) error {
+	if f := checkText(text); f != nil {
+		return f
+	}
+	return nil
+}
+
+func checkText(text string) *channels.Failure {
+	if n := utf8.RuneCountInString(text); n > maxText {
+		return channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
+	}
+	return nil
 }
 
 // number is a phone number as Bird wants it: + and digits.

@@ -100,18 +100,43 @@ func compose(m *channels.Outbound) (tgbotapi.MessageConfig, *channels.Failure) {
 	if err != nil || chat == 0 {
 		return none, channels.Fail(channels.Recipient, "no_chat", "%q is not the number of a Telegram chat", m.To)
 	}
-	if strings.TrimSpace(m.Body) == "" {
-		return none, channels.Fail(channels.Invalid, "empty", "the message has no text")
+	if empty := checkEmpty(m.Body); empty != nil {
+		return none, empty
 	}
 	text := tgbotapi.NewMessage(chat, m.Body)
 	if m.HTML {
 		text.ParseMode = tgbotapi.ModeHTML // Telegram counts what is left of it
 		return text, nil
 	}
-	if n := len(utf16.Encode([]rune(m.Body))); n > maxText {
-		return none, channels.Fail(channels.Invalid, "too_long", "the text has %d characters; Telegram takes %d", n, maxText)
+	if long := checkLength(m.Body); long != nil {
+		return none, long
 	}
 	return text, nil
+}
+
+// CheckText implements [channels.TextChecker].
+func (Provider) CheckText(text string) error {
+	if f := checkEmpty(text); f != nil {
+		return f
+	}
+	if f := checkLength(text); f != nil {
+		return f
+	}
+	return nil
+}
+
+func checkEmpty(text string) *channels.Failure {
+	if strings.TrimSpace(text) == "" {
+		return channels.Fail(channels.Invalid, "empty", "the message has no text")
+	}
+	return nil
+}
+
+func checkLength(text string) *channels.Failure {
+	if n := len(utf16.Encode([]rune(text))); n > maxText {
+		return channels.Fail(channels.Invalid, "too_long", "the text has %d characters (an emoji is two); Telegram takes %d", n, maxText)
+	}
+	return nil
 }
 
 // messageID is a message's id among all of the bot's: Telegram's own is one only

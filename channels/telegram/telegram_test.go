@@ -84,7 +84,7 @@ func TestATextGoesAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	m.Body += "x"
 	_, err = s.Send(t.Context(), m)
-	require.ErrorContains(t, err, "4097 characters; Telegram takes 4096")
+	require.ErrorContains(t, err, "4097 characters (an emoji is two); Telegram takes 4096")
 	require.Equal(t, channels.Invalid, channels.Classify(err).Class)
 	require.Len(t, f.Accepted(), 3)
 	require.Empty(t, f.Refused())

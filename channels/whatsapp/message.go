@@ -77,8 +77,8 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	if r.To == "" {
 		return nil, channels.Fail(channels.Recipient, "no_number", "%q is no phone number", m.To)
 	}
-	if n := utf8.RuneCountInString(m.Body); n > maxText {
-		return nil, channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
+	if long := checkText(m.Body); long != nil {
+		return nil, long
 	}
 	if m.Reply {
 		if m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin)) {
@@ -97,6 +97,21 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	r.Type = "template"
 	r.Template = &template{Name: m.Delivery.TemplateName, Language: language{Code: orElse(m.Delivery.Language, s.language)}, Components: components}
 	return encode(&r)
+}
+
+// CheckText implements [channels.TextChecker].
+func (Provider) CheckText(text string) error {
+	if f := checkText(text); f != nil {
+		return f
+	}
+	return nil
+}
+
+func checkText(text string) *channels.Failure {
+	if n := utf8.RuneCountInString(text); n > maxText {
+		return channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
+	}
+	return nil
 }
 
 func encode(r *request) ([]byte, *channels.Failure) {
