@@ -71,6 +71,7 @@ type Activities struct {
 	links  links
 	ahead  ahead
 	losses losses
+	pauses pauses
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

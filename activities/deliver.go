@@ -36,6 +36,9 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 	} else if err != nil { // not the configuration's fault: the activity is repeated
 		return campaign.SendOutcome{}, err
 	}
+	if err := a.mayCall(ctx, &m); err != nil {
+		return campaign.SendOutcome{}, err
+	}
 	row := store.Send{
 		ID: m.ID, ContactID: m.ContactID, CampaignID: m.CampaignID, CommunicationID: m.CommunicationID, SessionID: m.SessionID,
 		IntegrationID: m.Delivery.Integration, Channel: m.Channel, State: store.SendSending, Address: m.To,
@@ -167,6 +170,7 @@ func (a *Activities) settle(ctx context.Context, m *channels.Outbound, receipt c
 	reason := string(f.Class)
 	switch {
 	case f.Retry():
+		a.heed(m, f)
 		if err := a.Store.SettleSend(ctx, m.ID, store.SendRetry, "", f.Error(), a.now()); err != nil {
 			return campaign.SendOutcome{}, err
 		}

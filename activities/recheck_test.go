@@ -80,15 +80,23 @@ func newDesk(t *testing.T) *desk {
 			ID: c.ID + "-" + id, Name: id, StageID: "st_" + id, StageName: stage, StartDate: now, Status: campaign.StatusAt{Status: campaign.CommunicationPlanned, At: now},
 		})
 	}
-	require.NoError(t, s.CreateImport(ctx, campaign.Import{ID: "im", CampaignID: "cp", StartedAt: now}))
-	require.NoError(t, s.AddRows(ctx, "im", 0, []store.ImportRow{{Line: 2, Row: &row}}))
-	require.NoError(t, s.SealImport(ctx, "im", 1))
-	_, err = s.CommitChunk(ctx, store.ChunkWrite{ImportID: "im", Contacts: []store.ContactWrite{{Contact: c}}, Created: 1, Now: now})
-	require.NoError(t, err)
-	return &desk{t: t, store: s, contact: c, Activities: &activities.Activities{
+	d := &desk{t: t, store: s, contact: c, Activities: &activities.Activities{
 		Store: s, Channels: all.New(box{s}), Agents: allagents.New(channels.NewRenderer()), Renderer: channels.NewRenderer(), Relay: &relay.Relay{Inbox: s, Log: slog.Default()},
 		Mode: activities.ModeOutbox, Now: func() time.Time { return now }, Log: slog.Default(),
 	}}
+	d.add(c, row)
+	return d
+}
+
+// add imports a contact.
+func (d *desk) add(c campaign.Contact, row campaign.Row) {
+	d.t.Helper()
+	ctx, id := d.t.Context(), "im_"+c.ID
+	require.NoError(d.t, d.store.CreateImport(ctx, campaign.Import{ID: id, CampaignID: "cp", StartedAt: now}))
+	require.NoError(d.t, d.store.AddRows(ctx, id, 0, []store.ImportRow{{Line: 2, Row: &row}}))
+	require.NoError(d.t, d.store.SealImport(ctx, id, 1))
+	_, err := d.store.CommitChunk(ctx, store.ChunkWrite{ImportID: id, Contacts: []store.ContactWrite{{Contact: c}}, Created: 1, Now: now})
+	require.NoError(d.t, err)
 }
 
 func (d *desk) input(name string) workflows.SendInput {

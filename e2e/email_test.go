@@ -98,7 +98,7 @@ const problem = `{"errors":[{"message":"%s","field":%s,"help":null}]}`
 func TestMailThroughSendGrid(t *testing.T) {
 	t.Parallel()
 	c := live(t, "live")
-	s := c.mail("Ann: Notice", "Bob: Notice", "Cid: Notice", "Dan: Notice", "Eve: Notice", "Fay: Notice+Letter", "Gil: Notice", "Hal: Notice", "Ivy: Letter", "Joe: Letter", "Kim: Talk", "Max: Sure")
+	s := c.mail("Ann: Notice", "Bob: Notice", "Cid: Notice", "Dan: Notice", "Eve: Notice", "Fay: Notice+Letter", "Gil: Notice", "Hal: Notice", "Ivy: Letter", "Joe: Letter", "Kim: Talk", "Ned: Notice", "Max: Sure")
 
 	t.Run("the integration can be verified", func(t *testing.T) {
 		s := s.in(t)
@@ -130,12 +130,18 @@ func TestMailThroughSendGrid(t *testing.T) {
 
 	t.Run("what SendGrid did not process is sent again", func(t *testing.T) {
 		in := s.in(t)
-		s.grid.Fail(channeltest.Fault{Status: 503, Body: fmt.Sprintf(problem, "unavailable", "null")}, channeltest.Fault{Status: 429, Header: map[string]string{"Retry-After": "1"}, Body: fmt.Sprintf(problem, "too many requests", "null")})
+		s.grid.Fail(channeltest.Fault{Status: 503, Body: fmt.Sprintf(problem, "unavailable", "null")}, channeltest.Fault{Status: 429, Header: map[string]string{"Retry-After": "2"}, Body: fmt.Sprintf(problem, "too many requests", "null")})
 		before := s.grid.Calls()
 		in.bringForward("Cid", "Notice")
+		require.Eventually(t, func() bool { return s.grid.Calls() == before+2 }, patience, 5*time.Millisecond)
+		asked := time.Now()
+		in.bringForward("Ned", "Notice")
+		in.awaitStatus("Ned", "completed", patience)
+		require.Greater(t, time.Since(asked), 1900*time.Millisecond, "what SendGrid asked of one message holds for all")
 		in.awaitStatus("Cid", "completed", patience)
 		require.Len(t, s.to("Cid"), 1)
-		require.Equal(t, before+3, s.grid.Calls())
+		require.Len(t, s.to("Ned"), 1)
+		require.Equal(t, before+4, s.grid.Calls())
 	})
 
 	t.Run("a key that is refused stops the integration, not its contacts", func(t *testing.T) {
