@@ -169,7 +169,7 @@ func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *c
 	}
 	w := store.TurnWrite{ContactID: in.ContactID, Key: in.MessageID, SessionID: s.ID, State: answer.State, Results: out.Results, HandOff: answer.HandOff, Reason: answer.Reason}
 	if answer.Content != "" {
-		out.MessageID, out.Content = "trn_"+in.MessageID, answer.Content
+		out.MessageID, out.Content, out.Ordered = "trn_"+in.MessageID, answer.Content, true
 		w.Message = &campaign.Message{
 			ID: out.MessageID, SessionID: s.ID, Author: campaign.AuthorAgent, Content: answer.Content, At: a.now(), Delivery: "pending",
 		}

@@ -94,7 +94,7 @@ func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], er
 	}
 	id := eventID("ans_", sess.ID, in.Key)
 	_, err = s.tell(ctx, &sess, id, said{
-		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorOperator, Content: in.Body.Content, Actor: actor(ctx)},
+		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorOperator, Content: in.Body.Content, Actor: actor(ctx), Ordered: true},
 		message: &campaign.Message{Delivery: "pending"},
 		guard:   personHas,
 	})

@@ -188,7 +188,7 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 	}
 	id := eventID("ans_", sess.ID, in.Key)
 	fresh, err := s.tell(ctx, &sess, id, said{
-		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorAgent, Content: in.Body.Content},
+		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorAgent, Content: in.Body.Content, Ordered: true},
 		message: &campaign.Message{Delivery: "pending"},
 		guard: func(v campaign.Session) error {
 			if err := agentSpeaks(v); err != nil {

@@ -44,9 +44,10 @@ type Event struct {
 	Status          SessionStatus `json:"status,omitempty"`
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
-	Action          string        `json:"action,omitempty"` // of EventPerson: one of the Person constants
-	Actor           string        `json:"actor,omitempty"`  // who did it, if it was a person
-	Mode            Mode          `json:"mode,omitempty"`   // of EventPerson: who speaks for us from then on; older histories have none
+	Action          string        `json:"action,omitempty"`  // of EventPerson: one of the Person constants
+	Actor           string        `json:"actor,omitempty"`   // who did it, if it was a person
+	Ordered         bool          `json:"ordered,omitempty"` // of EventAnswer: it leaves after what was said before it in the session; older histories have none
+	Mode            Mode          `json:"mode,omitempty"`    // of EventPerson: who speaks for us from then on; older histories have none
 
 	Import    *RowImport       `json:"import,omitempty"`
 	Release   *Release         `json:"release,omitempty"`
@@ -196,11 +197,12 @@ type TurnOutcome struct {
 	Results   Dict          `json:"results,omitempty"` // what it has found out
 	End       SessionStatus `json:"end,omitempty"`     // ends the session after the answer
 	HandOff   bool          `json:"hand_off,omitempty"`
-	Reason    string        `json:"reason,omitempty"` // of the end, the hand-off or the error
-	Held      *Hold         `json:"held,omitempty"`   // it is not the agent's turn yet
-	Error     string        `json:"error,omitempty"`  // the agent cannot answer: a person must look
-	Closed    SessionStatus `json:"closed,omitempty"` // how the store has closed the session meanwhile
-	Late      bool          `json:"late,omitempty"`   // a person had the session by then: the store refused what the agent made of it
+	Reason    string        `json:"reason,omitempty"`  // of the end, the hand-off or the error
+	Held      *Hold         `json:"held,omitempty"`    // it is not the agent's turn yet
+	Error     string        `json:"error,omitempty"`   // the agent cannot answer: a person must look
+	Closed    SessionStatus `json:"closed,omitempty"`  // how the store has closed the session meanwhile
+	Ordered   bool          `json:"ordered,omitempty"` // as that of an answer
+	Late      bool          `json:"late,omitempty"`    // a person had the session by then: the store refused what the agent made of it
 }
 
 // StrategyOutcome is how a strategy run ended.

@@ -17,7 +17,8 @@ type State struct {
 	Ended     []Ending    `json:"ended,omitempty"`     // to be aggregated, in order of ending
 	Inputs    []Event     `json:"inputs,omitempty"`    // rows and answers a strategy must see
 	Sending   string      `json:"sending,omitempty"`   // the communication whose opening is being sent
-	Replies   []string    `json:"replies,omitempty"`   // messages being sent inside sessions
+	Replies   []string    `json:"replies,omitempty"`   // messages being sent inside sessions, or waiting for that
+	Line      []Reply     `json:"line,omitempty"`      // those that leave in order: of each session, the first is being sent
 	Job       *Command    `json:"job,omitempty"`       // the one gate, strategy or close under way
 	Holds     []CommHold  `json:"holds,omitempty"`     // what waits for something outside
 	Deferrals []Deferral  `json:"deferrals,omitempty"` // planned communications that may not go yet
@@ -59,6 +60,13 @@ type Open struct {
 	Asking          string    `json:"asking,omitempty"` // the message the agent is answering now
 	Results         Dict      `json:"results,omitempty"`
 	Overtaken       []string  `json:"overtaken,omitempty"` // messages whose turn was under way when a person took the session over
+}
+
+// Reply is a message of ours inside a session.
+type Reply struct {
+	MessageID       string `json:"message_id"`
+	SessionID       string `json:"session_id"`
+	CommunicationID string `json:"communication_id"`
 }
 
 // Closing is a session, or a waiting notification, that is to be closed.

@@ -60,7 +60,7 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 	case EventSent:
 		return s.onSent(e, now)
 	case EventReplySent:
-		s.onReplySent(e, now)
+		return s.onReplySent(e, now)
 	case EventTurned:
 		return s.onTurned(e, now)
 	case EventDecided:

@@ -61,6 +61,8 @@ type world struct {
 	excused  map[string]bool   // an operator, a final stage or max_attempts ended it
 	places   map[string]bool   // agent's places taken
 	late     map[string]bool   // answers of turns that a person has overtaken
+	said     []campaign.Reply  // in order, and not sent yet
+	ordered  map[string]bool   // what was said in order
 	stopped  bool
 }
 
@@ -76,7 +78,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, now: now, stages: stages(), uniform: rapid.Bool().Draw(t, "uniform"),
 		imports: map[int]int{}, sent: map[string]bool{}, ended: map[[2]string]int{}, judged: map[[2]string]int{},
-		excused: map[string]bool{}, places: map[string]bool{}, late: map[string]bool{},
+		excused: map[string]bool{}, places: map[string]bool{}, late: map[string]bool{}, ordered: map[string]bool{},
 	}
 	c := campaign.Contact{ID: "ct_1", CampaignID: "ca_1", ObjectID: "o", ExternalID: "e", Name: "Ada", Status: campaign.ContactActive, StartedAt: &now}
 	change := campaign.Change{}
@@ -137,7 +139,7 @@ func (w *world) act() {
 		if w.rarely(3, "operator") {
 			author = campaign.AuthorOperator
 		}
-		w.deliver(campaign.Event{Kind: campaign.EventAnswer, CommunicationID: id, SessionID: session, MessageID: fmt.Sprintf("msg%d", w.messages), Author: author, Content: "hello"})
+		w.deliver(campaign.Event{Kind: campaign.EventAnswer, CommunicationID: id, SessionID: session, MessageID: fmt.Sprintf("msg%d", w.messages), Author: author, Content: "hello", Ordered: !w.rarely(4, "an older history")})
 	case what == 15:
 		id, session := w.someCommunication()
 		status := sample(w, append([]campaign.SessionStatus{""}, campaign.SessionEnds...), "status")
@@ -420,7 +422,7 @@ func (w *world) send(c *call) campaign.SendOutcome {
 
 // turn is an agent that may say something, end or hand over, or cannot answer.
 func (w *world) turn(c *call) *campaign.TurnOutcome {
-	out := &campaign.TurnOutcome{MessageID: "trn_" + c.MessageID, Content: "hello", Results: campaign.Dict{"said": json.RawMessage(`1`)}}
+	out := &campaign.TurnOutcome{MessageID: "trn_" + c.MessageID, Content: "hello", Ordered: true, Results: campaign.Dict{"said": json.RawMessage(`1`)}}
 	switch {
 	case w.rarely(6, "agent stopped"):
 		return &campaign.TurnOutcome{Held: &campaign.Hold{Cause: campaign.HeldAgentStopped, Ref: "ag_1"}}
@@ -512,6 +514,11 @@ func (w *world) step(e campaign.Event) []campaign.Command {
 	for _, s := range w.s.Settled {
 		w.imports[s.Line]++
 	}
+	for _, r := range w.s.Line {
+		if !w.ordered[r.MessageID] {
+			w.said, w.ordered[r.MessageID] = append(w.said, r), true
+		}
+	}
 	w.s.Recorded()
 	for _, c := range cmds {
 		w.given(&c)
@@ -541,6 +548,7 @@ func (w *world) given(c *campaign.Command) {
 		if w.late[c.MessageID] {
 			w.t.Fatalf("%s is sent, and a person had taken the session over", c.MessageID)
 		}
+		w.inOrder(c)
 	case campaign.CommandSend:
 		m := w.s.Contact.Communication(c.CommunicationID)
 		if w.sent[attempt(m)] {
@@ -560,6 +568,24 @@ func (w *world) given(c *campaign.Command) {
 		w.t.Fatalf("an ended contact asks for %s", c.Kind)
 	}
 	w.outstanding = append(w.outstanding, call{Command: *c, contact: w.s.Contact.Clone()})
+}
+
+// inOrder: what is said in order is sent when everything said before it in the
+// session is settled.
+func (w *world) inOrder(c *campaign.Command) {
+	i := slices.IndexFunc(w.said, func(r campaign.Reply) bool { return r.MessageID == c.MessageID })
+	if i < 0 {
+		return
+	}
+	if first := slices.IndexFunc(w.said, func(r campaign.Reply) bool { return r.SessionID == c.SessionID }); first < i {
+		w.t.Fatalf("%s is sent before %s", c.MessageID, w.said[first].MessageID)
+	}
+	if slices.ContainsFunc(w.outstanding, func(o call) bool {
+		return o.Kind == c.Kind && o.SessionID == c.SessionID && slices.ContainsFunc(w.s.Line, func(r campaign.Reply) bool { return r.MessageID == o.MessageID })
+	}) {
+		w.t.Fatalf("%s is sent beside another message of %s", c.MessageID, c.SessionID)
+	}
+	w.said = slices.Delete(w.said, i, i+1)
 }
 
 // judge holds the state against what must be true after every step.
@@ -679,6 +705,9 @@ func (w *world) drain() {
 	}
 	if c.Status.Ended() && !s.Done() {
 		w.t.Fatalf("the contact has ended and its run cannot close: %s", mustJSON(w.t, s))
+	}
+	if len(w.said)+len(s.Line)+len(s.Replies) > 0 {
+		w.t.Fatalf("%v was said and is never sent: %s", w.said, mustJSON(w.t, s))
 	}
 	for key, n := range w.ended {
 		if !w.stopped && n != 1 {

@@ -1,9 +1,6 @@
 package campaign
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // onMessage: the contact wrote. A message for a session that has ended opens a
 // late one on the same communication.
@@ -73,7 +70,6 @@ func (s *State) onAnswer(e *Event, now time.Time) []Command {
 		return nil
 	}
 	s.extend(o, m, now)
-	s.Replies = append(s.Replies, e.MessageID)
 	who := "Agent: "
 	if e.Author == AuthorOperator {
 		who = orElse(e.Actor, "Operator") + ": "
@@ -81,28 +77,7 @@ func (s *State) onAnswer(e *Event, now time.Time) []Command {
 		s.Inputs = append(s.Inputs, *e)
 	}
 	s.decide(now, DecisionMessage, "", who+excerpt(e.Content), messageData(m, e))
-	return []Command{s.spawn(Command{Kind: CommandReply, CommunicationID: m.ID, SessionID: e.SessionID, MessageID: e.MessageID, Queue: s.route(m.ID).Queue})}
-}
-
-// onReplySent takes the result of a message inside a session.
-func (s *State) onReplySent(e *Event, now time.Time) {
-	s.Replies = slices.DeleteFunc(s.Replies, func(id string) bool { return id == e.MessageID })
-	s.Dirty = true
-	m := s.Contact.Communication(e.CommunicationID)
-	if m == nil || e.Sent == nil {
-		return
-	}
-	d := commData(m)
-	d["message_id"] = e.MessageID
-	switch out := e.Sent; out.Outcome {
-	case SendSent:
-		s.Contact.Counts.Sent++
-		m.advance(CommunicationSent, now)
-	case SendUnknown:
-		s.decide(now, DecisionUnknown, out.Reason, "Nobody knows whether the answer was sent ("+orElse(out.Detail, out.Reason)+")", d)
-	default:
-		s.decide(now, DecisionFailed, out.Reason, "The answer could not be sent ("+orElse(out.Detail, out.Reason)+")", d)
-	}
+	return s.reply(Reply{MessageID: e.MessageID, SessionID: e.SessionID, CommunicationID: m.ID}, e.Ordered)
 }
 
 // provesLeft: whoever talks in a session knows that its opening has left.

@@ -93,7 +93,7 @@ func (s *State) onTurned(e *Event, now time.Time) []Command {
 	o.Results = DictChange{Set: t.Results}.apply(o.Results)
 	var cmds []Command
 	if t.MessageID != "" {
-		cmds = s.onAnswer(&Event{SessionID: o.SessionID, MessageID: t.MessageID, Author: AuthorAgent, Content: t.Content}, now)
+		cmds = s.onAnswer(&Event{SessionID: o.SessionID, MessageID: t.MessageID, Author: AuthorAgent, Content: t.Content, Ordered: t.Ordered}, now)
 	}
 	if t.HandOff {
 		d := commData(m)

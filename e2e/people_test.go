@@ -214,6 +214,6 @@ func TestWhatAPersonDoesOutlivesTheWorker(t *testing.T) {
 	for _, m := range s.heard("Ann")[1:] {
 		bodies = append(bodies, m["body"].(string))
 	}
-	require.ElementsMatch(t, []string{"A person here.", "I count 7.", "A person here.", "I count 7."}, bodies, "what waited for the worker leaves side by side")
+	require.ElementsMatch(t, []string{"A person here.", "I count 7.", "A person here.", "I count 7."}, bodies, "what waited for the worker leaves once each")
 	require.Len(t, s.told("Ann", "session_ended"), 1)
 }

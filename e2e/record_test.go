@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"carillon/agents/webhooktest"
+	"carillon/channels/fault"
 	"carillon/workflows"
 )
 
@@ -58,6 +60,10 @@ func TestRecordHistories(t *testing.T) {
 	t.Run("chat-linked", func(t *testing.T) {
 		m.t, m.carillon.t, m.name, chat.scene = t, t, "chat-linked", chat.in(t)
 		m.keepContact(chat.scene, chat.opened("Ann", 77001), "")
+	})
+	t.Run("answers-in-order", func(t *testing.T) {
+		m.t, m.carillon.t, m.name = t, t, "answers-in-order"
+		inOrder(m)
 	})
 	t.Run("continue-as-new", func(t *testing.T) { continueAsNew(t) })
 }
@@ -383,6 +389,25 @@ func takenOver(r *recorder) {
 	does("resolve", doc{"results": doc{"OutcomeStatus": "DONE"}})
 	s.awaitStatus("O", "completed", 20*time.Second)
 	r.keepContact(s, id, "")
+}
+
+// inOrder: three replies at once, of which the provider is too busy for the first.
+func inOrder(r *recorder) {
+	l, fake := metaLine(r.t)
+	s := r.spoken(l, "Ann")
+	s.opens("Ann")
+	s.say(s.person["Ann"], "hm")
+	s.until("Ann", "heard", func(c doc) bool { return c["counts"].(doc)["received"].(float64) == 1 })
+	session := "/v1/sessions/" + s.sessionOf("Ann")
+	s.must(http.MethodPost, session+"/handoff", nil)
+	fake.Fail(fault.Fault{Method: http.MethodPost, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "2"}, Body: fmt.Sprintf(metaProblem, 130429, "Too many")})
+	for _, words := range []string{"one", "two", "three"} {
+		s.must(http.MethodPost, session+"/reply", doc{"content": words})
+	}
+	s.gets("Ann", 4, "three")
+	s.must(http.MethodPost, session+"/resolve", nil)
+	s.awaitStatus("Ann", "completed", 20*time.Second)
+	r.keepContact(s.scene, s.contact("Ann")["id"].(string), "")
 }
 
 func agentStopped(r *recorder) {
