@@ -20,7 +20,7 @@ func (s *Server) inbox(g huma.API) {
 		func(ctx context.Context, in *struct{ Page }) (*listed[store.Unmatched], error) {
 			l, err := s.Store.UnmatchedEvents(ctx, in.store())
 			return listOf(l), err
-		}, describe("What came for a contact that could not take it any more."))
+		}, describe("What came for a contact that could not take it any more, or fits nobody; and letters that a mail server does not hand out."))
 	op(s, g, http.MethodPost, "/sessions/{id}/claim", "Claim session", Operator, s.claim,
 		describe("You handle it for 15 minutes; claim again or reply to go on. 409 while somebody else does, save for an admin who takes it over. While it is claimed it does not end by time."))
 	op(s, g, http.MethodPost, "/sessions/{id}/unclaim", "Lay session back into the inbox", Operator, s.unclaim,

@@ -86,7 +86,10 @@ type mailbox struct {
 	roots                                       *x509.CertPool
 	box                                         mailin.Mailbox
 	look                                        time.Duration
-	broke                                       imap.UID // the letter at which the connection before ended; 0 if it ended otherwise
+
+	// Of the visits before:
+	broke   imap.UID // the letter at which the last connection ended; 0 if it ended otherwise
+	vouched int      // how often other letters were asked for
 }
 
 // Poll implements [channels.Poller]: it is connected for as long as ctx lasts, and

@@ -87,8 +87,11 @@ func (v *visit) vouch(at *place, those []refused) (bool, error) {
 	others := slices.DeleteFunc(all, func(uid imap.UID) bool {
 		return at.owes(uid) || slices.ContainsFunc(those, func(r refused) bool { return r.uid == uid })
 	})
+	others = others[max(len(others)-mostAsked, 0):]
+	v.vouched++
 	var no error
-	for _, uid := range others[max(len(others)-mostAsked, 0):] {
+	for i := range others {
+		uid := others[(v.vouched+i)%len(others)] // another one each time: it may be damaged itself
 		raw, err := ask(v, func() ([]byte, error) { return v.fetch(uid, 1) })
 		switch {
 		case err == nil && raw != nil:
