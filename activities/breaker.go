@@ -22,6 +22,9 @@ const brokenWait = time.Minute
 // the contacts instead of using them up. A person mends it and resumes it, and
 // the release goes the way of every pause.
 func (a *Activities) breaks(ctx context.Context, m *channels.Outbound, f *channels.Failure) (campaign.SendOutcome, error) {
+	if f.Code == wrongProvider && m.Reply { // others use the integration rightly
+		return campaign.SendOutcome{}, brokenFor(f.Error())
+	}
 	cause, ref, err := a.pauseBroken(ctx, m, f)
 	switch {
 	case err != nil:
@@ -40,11 +43,12 @@ func brokenFor(why string) error {
 	})
 }
 
-// pauseBroken pauses the stage for a template that is refused, else the
-// integration. What is paused already keeps its reason.
+// pauseBroken pauses the stage for a template that is refused or an integration
+// that does not carry its channel, else the integration. What is paused already
+// keeps its reason.
 func (a *Activities) pauseBroken(ctx context.Context, m *channels.Outbound, f *channels.Failure) (cause, ref string, err error) {
 	why := fmt.Sprintf("%v (communication %s)", f, m.CommunicationID)
-	if f.Class == channels.Template && !m.Reply && m.CampaignID != "" {
+	if (f.Class == channels.Template || f.Code == wrongProvider) && !m.Reply && m.CampaignID != "" {
 		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
 		if err != nil {
 			return "", "", settled(err)

@@ -104,3 +104,35 @@ func TestWhoHasOptedOutIsLeftAloneByEveryProviderOfTheChannel(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, reason)
 }
+
+func TestAStageWithAnIntegrationOfAnotherChannelIsPausedAndSuppressesNobody(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	d, r := liveDesk(t, nil)
+	r.Channels = []campaign.Channel{campaign.Telegram}
+	out, err := d.Activities.Send(ctx, d.input("mail"))
+	require.NoError(t, err)
+	require.Equal(t, campaign.SendHeld, out.Outcome, "no contact is used up")
+	require.Equal(t, campaign.Hold{Cause: campaign.HeldStage, Ref: "st_mail", Since: now}, *out.Hold)
+	s, err := d.store.Stage(ctx, "cp", "st_mail")
+	require.NoError(t, err)
+	require.True(t, s.Paused)
+	require.Contains(t, s.PausedBecause, "the integration in is of outbox, which does not carry email_notification")
+	i, err := d.store.Integration(ctx, "in")
+	require.NoError(t, err)
+	require.False(t, i.Paused, "others use it rightly")
+	for _, ch := range []campaign.Channel{campaign.EmailNotification, campaign.Email, campaign.Telegram} {
+		reason, err := d.store.Suppressed(ctx, "U1", ch, "john@example.com")
+		require.NoError(t, err)
+		require.Empty(t, reason)
+	}
+	_, err = d.store.SendRow(ctx, d.input("mail").Communication.ID)
+	require.ErrorIs(t, err, store.ErrNotFound, "nothing was begun")
+
+	r.Channels = []campaign.Channel{campaign.EmailNotification}
+	_, err = d.store.UpdateStage(ctx, "cp", "st_mail", func(s *campaign.Stage) error { s.Paused = false; return nil })
+	require.NoError(t, err)
+	out, err = d.Activities.Send(ctx, d.input("mail"))
+	require.NoError(t, err)
+	require.Equal(t, campaign.SendSent, out.Outcome)
+}

@@ -23,8 +23,11 @@ const (
 	findPause = 15 * time.Second
 )
 
-// noRedirect is the failure of a workspace that has no address for mode redirect.
-const noRedirect = "no_redirect"
+// Codes of what is wrong with the configuration before a provider is called.
+const (
+	noRedirect    = "no_redirect"    // the workspace has no address for mode redirect
+	wrongProvider = "wrong_provider" // the integration's provider does not carry the channel
+)
 
 // deliver takes one rendered message through the ledger and the provider.
 func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool, limits *store.Limits) (campaign.SendOutcome, error) {
@@ -234,6 +237,9 @@ func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels
 		return nil, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
 	}
 	m.Delivery.Integration = i.ID // it may have been named by its name
+	if p, ok := a.Channels.Provider(i.Provider); ok && !p.Describe().Serves(m.Channel) {
+		return nil, channels.Fail(channels.Config, wrongProvider, "the integration %s is of %s, which does not carry %s: name another one, then resume", i.Name, i.Provider, m.Channel)
+	}
 	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
 		return nil, err
 	}

@@ -96,8 +96,8 @@ func (s *Server) checkAgent(ctx context.Context, a *campaign.Agent, secrets map[
 		} else if err != nil {
 			return err
 		}
-		if p, ok := s.Channels.Provider(i.Provider); ok && !p.Describe().Serves(campaign.Channel(ch)) {
-			return campaign.Invalid("integrations."+ch, "the provider %s of %s does not carry this channel", i.Provider, i.Name)
+		if why := s.notCarried(&i, campaign.Channel(ch)); why != "" {
+			return campaign.Invalid("integrations."+ch, "%s", why)
 		}
 	}
 	return nil

@@ -239,7 +239,7 @@ agents:
 		found[e.Field] = e.Message
 	}
 	require.Equal(t, map[string]string{
-		"stages[0].delivery.integration":  `the integration "Mail" is of sendgrid, which does not carry whatsapp_meta`,
-		"agents[0].integrations.telegram": `the integration "Mail" is of sendgrid, which does not carry telegram`,
+		"stages[0].delivery.integration":  `the integration "Mail" is of sendgrid, which does not carry whatsapp_meta: it carries email_notification, email; choose one of outbox, meta`,
+		"agents[0].integrations.telegram": `the integration "Mail" is of sendgrid, which does not carry telegram: it carries email_notification, email; choose one of outbox, telegram`,
 	}, found)
 }

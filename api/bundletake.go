@@ -82,10 +82,7 @@ func (t *taking) integration(ctx context.Context, name string, ch campaign.Chann
 	} else if err != nil {
 		return "", "", err
 	}
-	if p, ok := t.s.Channels.Provider(v.Provider); ok && ch.Valid() && !p.Describe().Serves(ch) {
-		return v.ID, fmt.Sprintf("the integration %q is of %s, which does not carry %s", v.Name, v.Provider, ch), nil
-	}
-	return v.ID, "", nil
+	return v.ID, t.s.notCarried(&v, ch), nil
 }
 
 func (t *taking) inspectAgents(ctx context.Context) (found []campaign.FieldError, err error) {
@@ -149,12 +146,13 @@ func (t *taking) inspectStages(ctx context.Context) (found []campaign.FieldError
 					return nil, err
 				}
 			}
-			if name := d.delivery.Integration; name != "" && t.s.Mode != ModeOutbox {
-				_, problem, err := t.integration(ctx, name, d.delivery.Channel)
+			if name := d.delivery.Integration; name != "" {
+				id, problem, err := t.integration(ctx, name, d.delivery.Channel)
 				if err != nil {
 					return nil, err
 				}
-				if problem != "" {
+				missing := id == ""
+				if problem != "" && (!missing || t.s.Mode != ModeOutbox) && (missing || hasProvider(d.delivery.Channel)) {
 					found = append(found, campaign.FieldError{Field: at + "." + d.at + ".integration", Message: problem})
 				}
 			}

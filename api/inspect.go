@@ -233,10 +233,10 @@ func (i *inspection) integration(ctx context.Context, at string, d *campaign.Del
 		i.errorf("integration_missing", at+".integration", "there is no integration %q", name)
 	case err != nil:
 		return err
+	case i.server.wrongProvider(&v, d) != "":
+		i.errorf("integration_missing", at+".integration", "%s", i.server.wrongProvider(&v, d))
 	case v.Status == "error":
 		i.warnf("integration_error", at+".integration", "the integration %q is in error: %s", v.Name, v.StatusMessage)
-	case !i.serves(v.Provider, d.Channel):
-		i.errorf("integration_missing", at+".integration", "the integration %q is of %s, which does not carry %s", v.Name, v.Provider, d.Channel)
 	case i.server.neverDelivered(d, &v) != "":
 		i.errorf("stage_invalid", at+".complete_on", "%s", i.server.neverDelivered(d, &v))
 	case v.Provider == "sendgrid" && d.CompleteOn == "delivered" && v.Settings["event_public_key"] == "":
@@ -274,11 +274,6 @@ func (i *inspection) template(ctx context.Context, at string, d *campaign.Delive
 		i.warnf("integration_error", at+".integration", "the templates of the integration %q could not be read: %v", v.Name, f)
 	}
 	return nil
-}
-
-func (i *inspection) serves(provider string, ch campaign.Channel) bool {
-	p, ok := i.server.Channels.Provider(provider)
-	return !ok || p.Describe().Serves(ch)
 }
 
 // hours warns of calls at any hour, and of a channel that is never open.

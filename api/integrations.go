@@ -24,7 +24,7 @@ func (s *Server) integrations(g huma.API) {
 			return s.answerIntegration(ctx, in.ID)
 		})
 	op(s, g, http.MethodPut, "/integrations/{id}", "Replace integration", Manager, s.putIntegration,
-		describe("Secrets that are left out stay; an empty one is removed."))
+		describe("Secrets that are left out stay; an empty one is removed. Another provider is refused while a stage or an agent uses a channel that it does not carry."))
 	op(s, g, http.MethodDelete, "/integrations/{id}", "Delete integration", Manager, s.deleteIntegration, answers(http.StatusNoContent))
 	op(s, g, http.MethodPost, "/integrations/{id}/verify", "Verify integration", Operator, s.verifyIntegration,
 		describe("Whether it has what its provider needs and, where the provider can be asked, whether the provider accepts it. Nothing is sent. The answer becomes the integration's status."))
@@ -92,8 +92,12 @@ func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[
 	if err != nil {
 		return nil, err
 	}
+	before := i
 	in.Body.into(&i)
 	if err := s.checkIntegration(&i, in.Body.Secrets); err != nil {
+		return nil, err
+	}
+	if err := s.checkProvider(ctx, &before, &i); err != nil {
 		return nil, err
 	}
 	_, err = s.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {

@@ -213,6 +213,9 @@ func (o *outlook) integration(ctx context.Context) error {
 	case i.Paused:
 		o.add("the integration %s is paused", i.Name)
 	}
+	if why := o.s.wrongProvider(&i, &o.drawn); why != "" && o.s.Mode != ModeOutbox {
+		o.add("%s", why)
+	}
 	return nil
 }
 

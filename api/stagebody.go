@@ -78,8 +78,9 @@ func deliveries(s *campaign.Stage) []placed {
 }
 
 // checkStage reports everything that is wrong with a stage before it is saved:
-// its own rules, its templates, an agent or integration that does not exist.
-// In mode outbox integrations may be missing.
+// its own rules, its templates, an agent or integration that does not exist, an
+// integration whose provider does not carry the channel. In mode outbox
+// integrations may be missing.
 func (s *Server) checkStage(ctx context.Context, stage *campaign.Stage) error {
 	out := &campaign.Error{Code: campaign.CodeInvalid, Message: "the stage is not valid"}
 	var invalid *campaign.Error
@@ -96,21 +97,42 @@ func (s *Server) checkStage(ctx context.Context, stage *campaign.Stage) error {
 				return err
 			}
 		}
-		if name := d.delivery.Integration; name != "" && s.Mode != ModeOutbox {
-			i, err := s.Store.Integration(ctx, name)
-			if errors.Is(err, store.ErrNotFound) {
-				out.Fields = append(out.Fields, campaign.FieldError{Field: d.at + ".integration", Message: fmt.Sprintf("there is no integration %q", name)})
-			} else if err != nil {
-				return err
-			} else if why := s.neverDelivered(d.delivery, &i); why != "" {
-				out.Fields = append(out.Fields, campaign.FieldError{Field: d.at + ".complete_on", Message: why})
-			}
+		found, err := s.checkIntegrationOf(ctx, d)
+		if err != nil {
+			return err
 		}
+		out.Fields = append(out.Fields, found...)
 	}
 	if len(out.Fields) == 0 {
 		return nil
 	}
 	return out
+}
+
+// checkIntegrationOf reports what is wrong with the integration a delivery names.
+// In mode outbox it may be missing, and nothing else of it counts but its channels:
+// what is written then may go live later.
+func (s *Server) checkIntegrationOf(ctx context.Context, d placed) ([]campaign.FieldError, error) {
+	name := d.delivery.Integration
+	if name == "" {
+		return nil, nil
+	}
+	i, err := s.Store.Integration(ctx, name)
+	switch missing := errors.Is(err, store.ErrNotFound); {
+	case missing && s.Mode == ModeOutbox:
+		return nil, nil
+	case missing:
+		return []campaign.FieldError{{Field: d.at + ".integration", Message: fmt.Sprintf("there is no integration %q", name)}}, nil
+	case err != nil:
+		return nil, err
+	}
+	if why := s.wrongProvider(&i, d.delivery); why != "" {
+		return []campaign.FieldError{{Field: d.at + ".integration", Message: why}}, nil
+	}
+	if why := s.neverDelivered(d.delivery, &i); why != "" && s.Mode != ModeOutbox {
+		return []campaign.FieldError{{Field: d.at + ".complete_on", Message: why}}, nil
+	}
+	return nil, nil
 }
 
 // neverDelivered says why a delivery that completes when it is delivered never

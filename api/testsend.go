@@ -88,6 +88,9 @@ func (s *Server) sendOnTrial(ctx context.Context, m *store.OutboxMessage, d camp
 	} else if err != nil {
 		return err
 	}
+	if why := s.wrongProvider(&i, &d); why != "" {
+		return campaign.Errorf(campaign.CodeConflict, "%s", why)
+	}
 	secrets, err := s.Store.IntegrationSecrets(ctx, i.ID)
 	if err != nil {
 		return keyless(err)
