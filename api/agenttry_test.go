@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,22 @@ func TestABrokenScriptIsRefusedWhereverItIs(t *testing.T) {
 	read := f.get(at).is(http.StatusOK)
 	require.Equal(t, "running", read.text("status"))
 	require.Equal(t, "yes", read.text("states.0.replies.0.match.0"), "it runs on as it was")
+}
+
+func TestAStateThatSessionsAreInIsNotTakenAway(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, frontStore(t))
+	id := f.post("/v1/agents", anna).is(http.StatusCreated).text("id")
+	at := "/v1/agents/" + id
+	f.addSession(f.addContact(f.addCampaign(campaign.Draft), "one"), func(s *campaign.Session) { s.AgentID, s.State = id, "day" })
+	renamed := strings.NewReplacer(`"state":"day"`, `"state":"date"`, `"name":"day","replies"`, `"name":"date","replies"`).Replace(anna)
+	refused := f.put(at, renamed)
+	refused.problem(http.StatusConflict, "")
+	require.Contains(t, refused.text("detail"), `states that the agent would no longer have: "day" (1); keep these states`)
+	require.Equal(t, "day", f.get(at).is(http.StatusOK).text("states.1.name"), "it goes on as it was")
+	_, err := f.store.CloseSession(t.Context(), f.get("/v1/sessions?agent_id="+id).text("items.0.id"), campaign.SessionCompleted, nil, "", time.Now())
+	require.NoError(t, err)
+	require.Equal(t, "date", f.put(at, renamed).is(http.StatusOK).text("states.1.name"))
 }
 
 func TestPreflightKnowsTheStatesOfAScript(t *testing.T) {

@@ -166,24 +166,14 @@ func (s *Server) resolve(ctx context.Context, in *resolveInput) (*body[Accepted]
 		r.Body = *in.Body
 	}
 	r.Body.Status = campaign.SessionStatus(or(string(r.Body.Status), string(campaign.SessionResolvedByOperator)))
-	if err := r.Body.check(); err != nil {
-		return nil, err
-	}
-	sess, err := s.Store.Session(ctx, in.ID)
+	sess, err := s.ending(ctx, &r)
 	if err != nil {
 		return nil, err
 	}
-	_, fields, err := s.task(ctx, &sess)
-	if err != nil {
+	if err := s.claimFor(ctx, sess.ID); err != nil {
 		return nil, err
 	}
-	if found := campaign.CheckResults(fields, r.Body.Results); len(found) > 0 {
-		return nil, &campaign.Error{Code: campaign.CodeInvalid, Message: "the results are not valid", Fields: found}
-	}
-	if err := s.claimFor(ctx, in.ID); err != nil {
-		return nil, err
-	}
-	out, err := s.end(ctx, &r, personHas, actor(ctx))
+	out, err := s.end(ctx, &sess, &r.Body, personHas, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"carillon/agents"
 	"carillon/campaign"
 	"carillon/channels"
 	"carillon/store"
@@ -37,9 +38,9 @@ func (s *Server) sessions(g huma.API) {
 	op(s, g, http.MethodPost, "/sessions/{id}/messages", "Add a contact's message", Operator, s.addMessage, answers(http.StatusAccepted),
 		describe("The contact says something, told by a system that has no webhook of ours. On a closed session it is a late message."))
 	op(s, g, http.MethodPost, "/sessions/{id}/answers", "Add an agent's answer", Operator, s.addAnswer, answers(http.StatusAccepted),
-		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session; 422 for a text longer than the channel takes (WhatsApp and Telegram 4,096 characters), and nothing is kept."))
+		describe("An answer of an external agent, or a later one of a webhook agent: it is sent to the contact and runs agent_answer. 409 on a closed session; 422 for a state that the agent does not have, if it has any, and for a text longer than the channel takes (WhatsApp and Telegram 4,096 characters), and nothing is kept."))
 	op(s, g, http.MethodPost, "/sessions/{id}/results", "End a session", Operator, s.addResult, answers(http.StatusAccepted),
-		describe("An external agent ends the session with what it found out; aggregation runs. 409 on a closed session."))
+		describe("An external agent, or a webhook agent later, ends the session with what it found out; aggregation runs. 409 on a closed session, and for an agent that ends its sessions by itself. Results are checked against result_fields of the session: 422."))
 }
 
 // SessionQuery is how sessions are filtered.
@@ -183,8 +184,12 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 	if err != nil {
 		return nil, err
 	}
-	if err := s.speaksByItself(ctx, &sess); err != nil {
+	agent, err := s.outside(ctx, &sess)
+	if err != nil {
 		return nil, err
+	}
+	if _, err := agents.StateOf(&agent, in.Body.State); err != nil {
+		return nil, campaign.Invalid("state", "%v", err)
 	}
 	id := eventID("ans_", sess.ID, in.Key)
 	fresh, err := s.tell(ctx, &sess, id, said{
@@ -217,20 +222,21 @@ func (s *Server) fits(v *campaign.Session, text string) error {
 	return nil
 }
 
-// speaksByItself refuses answers in the name of an agent that makes its own. A
-// webhook agent may answer later than in the turn.
-func (s *Server) speaksByItself(ctx context.Context, sess *campaign.Session) error {
+// outside is the session's agent, the zero value if there is none. It refuses one
+// that makes its own answers: nobody speaks, or ends a session, in its name. A
+// webhook agent may do both later than in the turn.
+func (s *Server) outside(ctx context.Context, sess *campaign.Session) (campaign.Agent, error) {
 	if sess.AgentID == "" {
-		return nil
+		return campaign.Agent{}, nil
 	}
 	a, err := s.Store.Agent(ctx, sess.AgentID)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return campaign.Agent{}, nil
 	}
 	if err == nil && a.Kind != campaign.AgentExternal && a.Kind != campaign.AgentWebhook {
-		return campaign.Errorf(campaign.CodeConflict, "the agent %s is of kind %s and answers by itself; a person hands the session off and replies", a.Name, a.Kind)
+		err = campaign.Errorf(campaign.CodeConflict, "the agent %s is of kind %s, which answers and ends its sessions by itself; a person hands the session off, replies and resolves it", a.Name, a.Kind)
 	}
-	return err
+	return a, err
 }
 
 func stillOpen(s campaign.Session) error {
@@ -274,7 +280,14 @@ func (s *Server) addResult(ctx context.Context, in *resultInput) (*body[Accepted
 	if in.Body.Status == "" {
 		in.Body.Status = campaign.SessionCompleted
 	}
-	return s.end(ctx, in, func(v campaign.Session) error {
+	sess, err := s.ending(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.outside(ctx, &sess); err != nil {
+		return nil, err
+	}
+	return s.end(ctx, &sess, &in.Body, func(v campaign.Session) error {
 		if v.Mode == campaign.ModeHuman && v.AgentID != "" {
 			return campaign.Errorf(campaign.CodeConflict, "a person has the session; they resolve it or hand it back")
 		}
@@ -285,18 +298,30 @@ func (s *Server) addResult(ctx context.Context, in *resultInput) (*body[Accepted
 // maxResults leaves the contact's document room for more than one session.
 const maxResults = 16 << 10
 
-// end commits the one result a session can have.
-func (s *Server) end(ctx context.Context, in *resultInput, guard func(campaign.Session) error, by string) (*body[Accepted], error) {
-	b := &in.Body
-	if err := b.check(); err != nil {
-		return nil, err
+// ending is the session that somebody wants to end. It refuses an end there is
+// not, and results that do not fit what the session's stage and agent declare.
+func (s *Server) ending(ctx context.Context, in *resultInput) (campaign.Session, error) {
+	if err := in.Body.check(); err != nil {
+		return campaign.Session{}, err
 	}
 	sess, err := s.Store.Session(ctx, in.ID)
 	if err != nil {
-		return nil, err
+		return sess, err
 	}
+	_, fields, err := s.task(ctx, &sess)
+	if err != nil {
+		return sess, err
+	}
+	if found := campaign.CheckResults(fields, in.Body.Results); len(found) > 0 {
+		return sess, &campaign.Error{Code: campaign.CodeInvalid, Message: "the results are not valid", Fields: found}
+	}
+	return sess, nil
+}
+
+// end commits the one result a session can have.
+func (s *Server) end(ctx context.Context, sess *campaign.Session, b *ResultBody, guard func(campaign.Session) error, by string) (*body[Accepted], error) {
 	id := "result-" + sess.ID
-	fresh, err := s.tell(ctx, &sess, id, said{
+	fresh, err := s.tell(ctx, sess, id, said{
 		event: campaign.Event{Kind: campaign.EventResult, Status: b.Status, Results: b.Results, Reason: b.Reason, Actor: by},
 		guard: guard,
 	})

@@ -79,12 +79,47 @@ func TestSessionTakesMessagesAnswersAndOneResult(t *testing.T) {
 	require.Equal(t, 2, strings.Count(f.get("/v1/sessions/export").is(http.StatusOK).raw, "\n"))
 }
 
-func TestAnAgentThatAnswersByItselfIsNotSpokenFor(t *testing.T) {
+func TestAnAgentsAnswerNamesAStateThereIs(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, frontStore(t))
-	agent := f.addAgent(campaign.AgentScripted)
-	id := f.addSession(f.addContact(f.addCampaign(campaign.Draft), "one"), func(s *campaign.Session) { s.AgentID = agent })
-	f.post("/v1/sessions/"+id+"/answers", `{"content":"x"}`).problem(http.StatusConflict, "")
+	c := f.addCampaign(campaign.Draft)
+	for _, kind := range []campaign.AgentKind{campaign.AgentExternal, campaign.AgentWebhook} {
+		agent := f.addAgent(kind)
+		_, err := f.store.UpdateAgent(t.Context(), agent, func(a *campaign.Agent) error {
+			a.States = []campaign.AgentState{{Name: "ask", Start: true}, {Name: "agree"}}
+			return nil
+		})
+		require.NoError(t, err)
+		at := "/v1/sessions/" + f.addSession(f.addContact(c, string(kind)), func(s *campaign.Session) { s.AgentID = agent })
+		out := f.post(at+"/answers", `{"content":"x","state":"nowhere"}`)
+		out.problem(http.StatusUnprocessableEntity, "state")
+		require.Contains(t, out.text("errors.0.message"), `has no state "nowhere"; it has ask, agree`)
+		require.Empty(t, f.get(at).is(http.StatusOK).at("messages"), "nothing was kept")
+		f.post(at+"/answers", `{"content":"x","state":"agree"}`).is(http.StatusAccepted)
+		f.post(at+"/answers", `{"content":"y"}`).is(http.StatusAccepted)
+		require.Equal(t, "agree", f.get(at).text("state"))
+	}
+}
+
+func TestResultsOfAnAgentAreCheckedAsAPersonsAre(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, frontStore(t))
+	c := f.addCampaign(campaign.Draft)
+	agent := f.addAgent(campaign.AgentWebhook)
+	_, err := f.store.UpdateAgent(t.Context(), agent, func(a *campaign.Agent) error {
+		a.ResultFields = []campaign.ResultField{{Name: "mood", Type: "enum", Values: []string{"good", "bad"}}}
+		return nil
+	})
+	require.NoError(t, err)
+	at := "/v1/sessions/" + f.addSession(f.addContact(c, "one"), func(s *campaign.Session) { s.AgentID = agent })
+	undeclared := f.post(at+"/results", `{"status":"completed","results":{"undeclared":1}}`)
+	undeclared.problem(http.StatusUnprocessableEntity, "results.undeclared")
+	require.Equal(t, "no such result is declared; there are OutcomeStatus, mood", undeclared.text("errors.0.message"))
+	unfit := f.post(at+"/results", `{"status":"completed","results":{"mood":"so so"}}`)
+	unfit.problem(http.StatusUnprocessableEntity, "results.mood")
+	require.Contains(t, unfit.text("errors.0.message"), "is not one of good, bad")
+	require.Empty(t, f.untaken(), "what is refused changes nothing")
+	f.post(at+"/results", `{"results":{"mood":"good","OutcomeStatus":"PROMISE"}}`).is(http.StatusAccepted)
 }
 
 func TestAPersonTakesASessionOver(t *testing.T) {
@@ -166,5 +201,6 @@ func TestAnswersOfAgentsThatSpeakByThemselves(t *testing.T) {
 		agent := f.addAgent(kind)
 		at := "/v1/sessions/" + f.addSession(f.addContact(c, string(kind)), func(s *campaign.Session) { s.AgentID = agent })
 		f.post(at+"/answers", `{"content":"It is Anna."}`).is(want)
+		f.post(at+"/results", `{"status":"completed"}`).is(want)
 	}
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"carillon/campaign"
 )
@@ -74,6 +76,9 @@ func (s *Store) UpdateAgent(ctx context.Context, id string, change func(*campaig
 		if err := change(&v); err != nil {
 			return err
 		}
+		if err := c.strands(ctx, &was, &v); err != nil {
+			return err
+		}
 		v.ID, v.SecretNames, v.CreatedAt, v.Version, v.UpdatedAt = was.ID, was.SecretNames, was.CreatedAt, was.Version+1, s.now()
 		return c.putNamed(ctx, "agents", id, v.Name, v)
 	})
@@ -81,6 +86,41 @@ func (s *Store) UpdateAgent(ctx context.Context, id string, change func(*campaig
 		return campaign.Agent{}, err
 	}
 	return v, nil
+}
+
+// strands refuses to take away a state that open sessions are in: their agent
+// would not know where it is. What no state of the agent was before is not looked
+// at, so that an agent can be mended.
+func (c conn) strands(ctx context.Context, before, after *campaign.Agent) error {
+	has := func(a *campaign.Agent, name string) bool {
+		return slices.ContainsFunc(a.States, func(s campaign.AgentState) bool { return s.Name == name })
+	}
+	gone := func(name string) bool { // an agent without states may be in any
+		return name != "" && !has(after, name) && (len(before.States) == 0 || has(before, name))
+	}
+	takes := len(before.States) == 0 || slices.ContainsFunc(before.States, func(s campaign.AgentState) bool { return gone(s.Name) })
+	if len(after.States) == 0 || !takes {
+		return nil
+	}
+	state := c.s.dialect.member("doc", "state")
+	var used []string
+	err := c.each(ctx, `select `+state+`, count(*) from sessions where agent_id = $1 and agent_id <> '' and status = 'open'
+		group by `+state+` order by `+state, []any{before.ID}, func(row scanner) error {
+		var name string
+		var open int
+		if err := row.Scan(&name, &open); err != nil {
+			return err
+		}
+		if gone(name) {
+			used = append(used, fmt.Sprintf("%q (%d)", name, open))
+		}
+		return nil
+	})
+	if err != nil || len(used) == 0 {
+		return err
+	}
+	return campaign.Errorf(campaign.CodeConflict, "open sessions are in states that the agent would no longer have: %s; "+
+		"keep these states until the sessions have ended, nothing was changed", strings.Join(used, ", "))
 }
 
 func (c conn) putNamed(ctx context.Context, table, id, name string, v any) error {

@@ -43,6 +43,14 @@ func (d dialect) in(column, param string) string {
 	return column + " in (select value from json_each(" + param + "))"
 }
 
+// member is the text of a top-level member of a document.
+func (d dialect) member(doc, name string) string {
+	if d.postgres() {
+		doc += "::json"
+	}
+	return "coalesce(" + doc + "->>'" + name + "', '')"
+}
+
 // fieldName is the argument that names a parameter to field; false if no
 // parameter can have the name. SQLite reads it as a path, which has no way to
 // write a quote.

@@ -41,6 +41,8 @@ type Agents interface {
 	CreateAgent(ctx context.Context, a campaign.Agent) error // ErrConflict if the name is taken
 	Agent(ctx context.Context, idOrName string) (campaign.Agent, error)
 	Agents(ctx context.Context, p Page) (List[campaign.Agent], error)
+	// UpdateAgent changes an agent and counts its version up. A *campaign.Error with
+	// CodeConflict if a state would be gone that open sessions are in.
 	UpdateAgent(ctx context.Context, id string, change func(*campaign.Agent) error) (campaign.Agent, error)
 	DeleteAgent(ctx context.Context, id string) error // ErrConflict while a stage names it or a session is open
 	SetAgentSecrets(ctx context.Context, id string, secrets map[string]campaign.Secret) error

@@ -59,6 +59,45 @@ func testAgents(t *testing.T, s *store.Store) {
 	require.ErrorIs(t, s.DeleteIntegration(ctx, "in_1"), store.ErrNotFound)
 }
 
+func testStatesInUse(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	newCampaign(t, s, "ca_1", campaign.Draft)
+	require.NoError(t, s.CreateAgent(ctx, campaign.Agent{ID: "ag_1", Name: "Ada", Kind: campaign.AgentWebhook, CreatedAt: now}))
+	states := func(names ...string) error {
+		_, err := s.UpdateAgent(ctx, "ag_1", func(v *campaign.Agent) error {
+			v.States = nil
+			for _, name := range names {
+				v.States = append(v.States, campaign.AgentState{Name: name})
+			}
+			return nil
+		})
+		return err
+	}
+	for i, state := range []string{"", "ask", "day", "day", "moon", "gone"} {
+		v := newSession(i + 1)
+		v.AgentID, v.State = "ag_1", state
+		if state == "gone" {
+			v.Status = campaign.SessionCompleted
+		}
+		require.NoError(t, s.OpenSession(ctx, v))
+	}
+	stateless := states("ask", "day")
+	require.ErrorContains(t, stateless, `"moon" (1)`, "it had no states: any was right")
+	require.NoError(t, states("ask", "day", "gone", "moon"))
+	_, err := s.UpdateSession(ctx, newSession(5).ID, func(v *campaign.Session) error { v.State = "mars"; return nil })
+	require.NoError(t, err)
+	require.NoError(t, states("ask", "day"), "nobody is in those, and mars never was a state")
+	refused := states("when")
+	var known *campaign.Error
+	require.ErrorAs(t, refused, &known)
+	require.Equal(t, campaign.CodeConflict, known.Code)
+	require.ErrorContains(t, refused, `"ask" (1), "day" (2);`)
+	v, err := s.Agent(ctx, "ag_1")
+	require.NoError(t, err)
+	require.Len(t, v.States, 2, "nothing was changed")
+	require.NoError(t, states(), "where there are none, any is right")
+}
+
 func grant(n int) store.Grant {
 	v := newSession(n)
 	return store.Grant{AgentID: "ag_1", CampaignID: "ca_1", ContactID: v.ContactID, CommunicationID: v.CommunicationID}

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"DailyCaps", testDailyCaps},
 		{"Pruning", testPruning},
 		{"Agents", testAgents},
+		{"StatesInUse", testStatesInUse},
 		{"Leases", testLeases},
 		{"Holds", testHolds},
 		{"Suppressions", testSuppressions},
