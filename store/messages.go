@@ -51,7 +51,7 @@ func (s *Store) MoveMessage(ctx context.Context, id, toSession string) error {
 }
 
 // seeMessage moves a session's last_message_at forward, and its wait. What the contact says
-// waits for a person who has the session, until they answer.
+// waits for a person who has the session, until they answer; where the answer fails, see waitsAgain.
 func (c conn) seeMessage(ctx context.Context, sessionID string, author campaign.Author, when int64) error {
 	waiting := `waiting_since`
 	switch author {
@@ -93,12 +93,18 @@ func (c conn) markMessage(ctx context.Context, id, delivery, providerMessageID, 
 		providerMessageID = provider
 	}
 	_, err = c.exec(ctx, `update messages set delivery = $2, provider_message_id = $3, reason = $4 where id = $1`, id, delivery, providerMessageID, cut(reason))
-	return err
+	if err != nil || (was == "failed") == (delivery == "failed") {
+		return err
+	}
+	return c.waitsAgain(ctx, id)
 }
 
 // failMessage ends a message that its workflow gave up, with what kept it waiting.
 func (c conn) failMessage(ctx context.Context, id, reason string) error {
-	_, err := c.exec(ctx, `update messages set delivery = 'failed', reason = case when reason = '' then $2 else reason end
+	n, err := c.exec(ctx, `update messages set delivery = 'failed', reason = case when reason = '' then $2 else reason end
 		where id = $1 and author <> 'contact' and delivery in ('', 'pending')`, id, cut(reason))
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	return c.waitsAgain(ctx, id)
 }

@@ -48,6 +48,7 @@ type reportedSend struct {
 	MessageReason     string `json:"message_reason"`
 
 	changed bool
+	turned  bool // from failed, or to it
 }
 
 const reportedColumns = `id, contact_id, communication_id, session_id, integration_id, correlation_key, channel, address, created_at, state, provider_message_id, reason, settled_at, delivery, delivery_at`
@@ -187,6 +188,7 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 		v.Delivery, v.DeliveryAt, v.changed = is.Status, &when, true
 		v.Message = map[string]string{campaign.ReportBounced: campaign.ReportFailed}[is.Status]
 		v.Message, v.MessageReason = cmp.Or(v.Message, is.Status), ""
+		v.turned = v.turned || v.Message == campaign.ReportFailed || was.Status == campaign.ReportFailed || was.Status == campaign.ReportBounced
 		if v.Message == campaign.ReportFailed {
 			v.MessageReason = clean(cut(cmp.Or(e.Reason, e.Suppress)))
 		}
@@ -271,6 +273,13 @@ func (m *reporting) write(ctx context.Context) error {
 	if err := bulk(ctx, m.c, `update messages set delivery = x.message, reason = x.message_reason from `+d.rows("id text, message text, message_reason text")+`
 		where messages.id = x.id`, said); err != nil {
 		return err
+	}
+	for _, v := range said {
+		if v.turned && v.reply() {
+			if err := m.c.waitsAgain(ctx, v.ID); err != nil {
+				return err
+			}
+		}
 	}
 	if err := m.c.addEvents(ctx, m.inbox); err != nil {
 		return err

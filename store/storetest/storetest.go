@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"People", testPeople},
 		{"Hands", testHands},
 		{"Unsent", testUnsent},
+		{"Waiting", testWaiting},
 		{"Inbox", testInbox},
 		{"Ledger", testLedger},
 		{"Reports", testReports},
