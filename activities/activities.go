@@ -68,10 +68,11 @@ type Activities struct {
 	// PublicURL is where people outside reach the API; "" puts no links into messages.
 	PublicURL string
 
-	links  links
-	ahead  ahead
-	losses losses
-	pauses pauses
+	links   links
+	ahead   ahead
+	losses  losses
+	pauses  pauses
+	streaks streaks
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

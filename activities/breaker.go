@@ -68,21 +68,12 @@ func (a *Activities) pauseBroken(ctx context.Context, m *channels.Outbound, f *c
 			}
 		}
 	}
-	id := m.Delivery.Integration
-	if id == "" {
+	if m.Delivery.Integration == "" {
 		return "", "", nil
 	}
-	i, err := a.Store.UpdateIntegration(ctx, id, func(i *campaign.Integration) error {
-		if !i.Paused {
-			i.Paused, i.Status, i.StatusMessage = true, "error", why
-		}
-		return nil
-	})
+	i, err := a.pauseIntegration(ctx, m, f, why)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", "", nil
-	}
-	if err == nil {
-		a.Log.Warn("integration paused", "integration_id", i.ID, "campaign_id", m.CampaignID, "contact_id", m.ContactID, "error", f)
 	}
 	return campaign.HeldIntegration, i.ID, err
 }

@@ -31,7 +31,7 @@ const (
 
 // deliver takes one rendered message through the ledger and the provider.
 func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool, limits *store.Limits) (campaign.SendOutcome, error) {
-	sender, err := a.sender(ctx, &m)
+	sender, through, err := a.sender(ctx, &m)
 	if f, ok := errors.AsType[*channels.Failure](err); ok && f.Code != noRedirect {
 		return a.breaks(ctx, &m, f)
 	} else if ok || errors.Is(err, store.ErrNotFound) {
@@ -41,6 +41,16 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 	}
 	if err := a.mayCall(ctx, &m); err != nil {
 		return campaign.SendOutcome{}, err
+	}
+	if through.Paused { // since it was asked first
+		switch unsent, err := a.unsent(ctx, m.ID); {
+		case err != nil:
+			return campaign.SendOutcome{}, err
+		case unsent && m.Reply:
+			return campaign.SendOutcome{}, brokenFor("the integration is paused")
+		case unsent:
+			return *wait(campaign.HeldIntegration, through.ID, a.now()), nil
+		}
 	}
 	row := store.Send{
 		ID: m.ID, ContactID: m.ContactID, CampaignID: m.CampaignID, CommunicationID: m.CommunicationID, SessionID: m.SessionID,
@@ -62,14 +72,35 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 			return campaign.SendOutcome{}, err
 		}
 	}
+	age := a.streaks.age(m.Delivery.Integration)
 	receipt, err := sender.Send(ctx, m)
-	if f := channels.Classify(err); f != nil && f.MaybeSent() {
+	f := channels.Classify(err)
+	ctx = context.WithoutCancel(ctx)
+	if f != nil && f.MaybeSent() {
 		// Its row stays as sending: the next attempt looks it up, or sends it once more where the stage says so.
 		if _, ok := sender.(channels.Finder); ok || resend && fresh {
+			a.learn(ctx, &m, age, f, campaign.SendUnknown)
 			return campaign.SendOutcome{}, lookUp(f)
 		}
 	}
-	return a.settle(context.WithoutCancel(ctx), &m, receipt, channels.Classify(err))
+	out, err := a.settle(ctx, &m, receipt, f)
+	a.learn(ctx, &m, age, f, out.Outcome)
+	return out, err
+}
+
+// learn keeps what a call's end tells about its integration.
+func (a *Activities) learn(ctx context.Context, m *channels.Outbound, age int, f *channels.Failure, outcome string) {
+	if a.Mode == ModeOutbox {
+		return
+	}
+	switch {
+	case f == nil, outcome == campaign.SendSent: // or a webhook was faster than the answer that did not come
+		a.streaks.end(m.Delivery.Integration, false)
+	case f.MaybeSent():
+		if err := a.unanswered(ctx, m, age, f); err != nil { // the next one tries again
+			a.Log.Warn("integration not paused", "integration_id", m.Delivery.Integration, "error", err)
+		}
+	}
 }
 
 // reconcile says what became of an earlier attempt of the same message, or
@@ -100,6 +131,7 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 			return campaign.SendOutcome{}, false, notNow("it did not leave, and may not go now")
 		}
 		if err == nil {
+			a.learn(ctx, m, 0, nil, campaign.SendSent)
 			out, err := a.settle(ctx, m, receipt, nil)
 			return out, false, err
 		}
@@ -227,28 +259,31 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 
 // sender opens the provider of a message: the outbox unless the mode lets it
 // out. What a person must mend is a *channels.Failure or store.ErrNotFound.
-func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, error) {
+func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, campaign.Integration, error) {
 	deps := channels.Deps{HTTP: a.HTTP, Dial: a.Dial, Now: a.Now}
 	if a.Mode == ModeOutbox {
-		return a.Channels.Open(campaign.Integration{ID: "outbox", Provider: "outbox"}, deps)
+		i := campaign.Integration{ID: "outbox", Provider: "outbox"}
+		s, err := a.Channels.Open(i, deps)
+		return s, i, err
 	}
 	i, err := a.Store.Integration(ctx, m.Delivery.Integration)
 	if err != nil {
-		return nil, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
+		return nil, i, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
 	}
 	m.Delivery.Integration = i.ID // it may have been named by its name
 	if p, ok := a.Channels.Provider(i.Provider); ok && !p.Describe().Serves(m.Channel) {
-		return nil, channels.Fail(channels.Config, wrongProvider, "the integration %s is of %s, which does not carry %s: name another one, then resume", i.Name, i.Provider, m.Channel)
+		return nil, i, channels.Fail(channels.Config, wrongProvider, "the integration %s is of %s, which does not carry %s: name another one, then resume", i.Name, i.Provider, m.Channel)
 	}
 	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
-		return nil, err
+		return nil, i, err
 	}
 	if a.Mode == ModeRedirect {
 		if m.To, err = a.redirectAddress(ctx, m.Channel); err != nil {
-			return nil, err
+			return nil, i, err
 		}
 	}
-	return a.Channels.Open(i, deps)
+	s, err := a.Channels.Open(i, deps)
+	return s, i, err
 }
 
 func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (string, error) {

@@ -75,7 +75,7 @@ func neverTwice(t *testing.T, l *line) {
 	}
 	openings := func(group string) (sent, unknown int) {
 		for _, name := range people[group] {
-			got := s.untilSettled(name, 90*time.Second)
+			got := s.untilSettled(name, 5*time.Minute)
 			if got == "sent" {
 				sent++
 			} else {
@@ -141,6 +141,7 @@ func neverTwice(t *testing.T, l *line) {
 func (s *spoken) untilSettled(name string, within time.Duration) string {
 	s.t.Helper()
 	for deadline := time.Now().Add(within); ; <-time.After(100 * time.Millisecond) {
+		s.goOn()
 		c := s.contact(name)
 		if c["status"] == "needs_attention" {
 			require.Equal(s.t, "send_unknown", c["attention"].(doc)["reason"])
@@ -153,6 +154,17 @@ func (s *spoken) untilSettled(name string, within time.Duration) string {
 		if time.Now().After(deadline) {
 			require.FailNow(s.t, name+" is not settled", "%v\n%v", c, s.story(name))
 		}
+	}
+}
+
+// goOn resumes the integration if it has paused itself because its provider gave
+// too many contacts no answer, as a person would who knows better.
+func (s *spoken) goOn() {
+	s.t.Helper()
+	at := "/v1/integrations/" + s.integrationID
+	if i := s.get(at); i["paused"] == true {
+		require.Contains(s.t, i["status_message"], "messages in a row left and no answer came")
+		s.must(http.MethodPost, at+"/resume", nil)
 	}
 }
 
@@ -173,7 +185,8 @@ func (s *spoken) answers(people []string) (sent, unknown int) {
 // untilAnswered waits until the agent's answer has come as far as one of these.
 func (s *spoken) untilAnswered(name string, far ...string) string {
 	s.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); ; <-time.After(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; <-time.After(100 * time.Millisecond) { // an answer waits a minute for its integration
+		s.goOn()
 		messages := s.get("/v1/sessions/" + s.sessionOf(name))["messages"].([]any)
 		last := messages[len(messages)-1].(doc)
 		// After the opening and what the contact said.
