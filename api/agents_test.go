@@ -60,6 +60,19 @@ func TestIntegrations(t *testing.T) {
 	require.Equal(t, false, f.post(at+"/resume", "").is(http.StatusOK).at("paused"))
 	f.post(at+"/resume", "").problem(http.StatusConflict, "")
 
+	_, err := f.store.UpdateIntegration(t.Context(), id, func(i *campaign.Integration) error { // as the breaker does
+		i.Paused, i.Status, i.StatusMessage = true, "error", "config 401 (communication c-1)"
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, true, f.post(at+"/verify", "").is(http.StatusOK).at("ok"))
+	for _, r := range []reply{f.get(at), f.put(at, `{"name":"Prod","provider":"outbox","rate_per_second":1}`)} {
+		require.Equal(t, true, r.is(http.StatusOK).at("paused"))
+		require.Equal(t, "error config 401 (communication c-1)", r.text("status")+" "+r.text("status_message"), "it says why until it is resumed")
+	}
+	resumed := f.post(at+"/resume", "").is(http.StatusOK)
+	require.Equal(t, "ok ", resumed.text("status")+" "+resumed.text("status_message"))
+
 	agent := f.post("/v1/agents", `{"name":"Anna","kind":"external","integrations":{"human":"`+id+`"}}`)
 	agent.problem(http.StatusUnprocessableEntity, "integrations.human")
 	anna := f.post("/v1/agents", `{"name":"Anna","kind":"external","integrations":{"email":"`+id+`"}}`).is(http.StatusCreated).text("id")

@@ -50,14 +50,18 @@ func plainDict(d campaign.Dict) {
 	}
 }
 
-// showSession shows a session, its tagged datetimes as plain text.
-func showSession(s campaign.Session) campaign.Session {
-	s.Results, s.DueAt = s.Results.Clone(), s.Due()
-	plainDict(s.Results)
-	if s.Messages == nil {
-		s.Messages = []campaign.Message{}
+// showSession shows a session, its tagged datetimes as plain text. Who handled an
+// open one until their time was over handles it no more.
+func (s *Server) showSession(v campaign.Session) campaign.Session {
+	v.Results, v.DueAt = v.Results.Clone(), v.Due()
+	plainDict(v.Results)
+	if v.Status == campaign.SessionOpen && !v.Claimed(s.now()) {
+		v.Claim("", "", time.Time{})
 	}
-	return s
+	if v.Messages == nil {
+		v.Messages = []campaign.Message{}
+	}
+	return v
 }
 
 // DecisionView is one entry of a timeline.

@@ -15,7 +15,7 @@ import (
 // inbox is where people take over from agents, and where channel human lands.
 func (s *Server) inbox(g huma.API) {
 	op(s, g, http.MethodGet, "/inbox", "List sessions that wait for a person", Viewer, s.listInbox,
-		describe("The open sessions that people have. Those whose contact waits come first, the longest wait before others; waiting_since says since when, due_at when the session ends unless somebody says something."))
+		describe("The open sessions that people have. Those whose contact waits come first, the longest wait before others; waiting_since says since when: since people have the session or, once one has replied, since the contact wrote again. due_at is when the session ends unless somebody says something."))
 	op(s, g, http.MethodGet, "/unmatched", "List unmatched messages", Viewer,
 		func(ctx context.Context, in *struct{ Page }) (*listed[store.Unmatched], error) {
 			l, err := s.Store.UnmatchedEvents(ctx, in.store())
@@ -62,7 +62,7 @@ func (s *Server) listInbox(ctx context.Context, in *inboxInput) (*listed[campaig
 		f.ClaimedID, f.Claim = keyID(ctx), ""
 	}
 	l, err := s.Store.Inbox(ctx, f, in.store())
-	return listAs(l, showSession), err
+	return listAs(l, s.showSession), err
 }
 
 // claimTime is how long a claim lasts unless its operator claims again or
@@ -176,8 +176,11 @@ func (s *Server) handOff(ctx context.Context, in *handInput) (*body[campaign.Ses
 
 func (s *Server) handBack(ctx context.Context, in *handInput) (*body[campaign.Session], error) {
 	return s.hand(ctx, in.ID, campaign.PersonHandBack, func(v *campaign.Session) (*handing, error) {
-		if err := personHas(*v); err != nil {
+		if err := stillOpen(*v); err != nil {
 			return nil, err
+		}
+		if v.Mode != campaign.ModeHuman {
+			return nil, campaign.Errorf(campaign.CodeConflict, "the session is with its agent already")
 		}
 		if err := s.free(ctx, v); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func (s *Server) integrations(g huma.API) {
 		describe("Secrets that are left out stay; an empty one is removed. Another provider is refused while a stage or an agent uses a channel that it does not carry."))
 	op(s, g, http.MethodDelete, "/integrations/{id}", "Delete integration", Manager, s.deleteIntegration, answers(http.StatusNoContent))
 	op(s, g, http.MethodPost, "/integrations/{id}/verify", "Verify integration", Operator, s.verifyIntegration,
-		describe("Whether it has what its provider needs and, where the provider can be asked, whether the provider accepts it. Nothing is sent. The answer becomes the integration's status."))
+		describe("Whether it has what its provider needs and, where the provider can be asked, whether the provider accepts it. Nothing is sent. The answer becomes the integration's status; one that is paused keeps its own, which says why, until it is resumed."))
 	op(s, g, http.MethodPost, "/integrations/{id}/pause", "Pause integration", Operator, s.pauseIntegration,
 		describe("Nothing is sent through it: contacts wait."))
 	op(s, g, http.MethodPost, "/integrations/{id}/resume", "Resume integration", Operator, s.resumeIntegration)
@@ -102,7 +102,9 @@ func (s *Server) putIntegration(ctx context.Context, in *integrationPut) (*body[
 	}
 	_, err = s.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
 		in.Body.into(i)
-		i.Status, i.StatusMessage = "ok", ""
+		if !i.Paused { // why it is paused is said until it is resumed
+			i.Status, i.StatusMessage = "ok", ""
+		}
 		return nil
 	})
 	if err != nil {
@@ -167,6 +169,9 @@ func (s *Server) verifyIntegration(ctx context.Context, in *idInput) (*body[Veri
 	}
 	out := s.ask(ctx, i, secrets)
 	_, err = s.Store.UpdateIntegration(ctx, i.ID, func(i *campaign.Integration) error {
+		if i.Paused {
+			return nil
+		}
 		i.Status, i.StatusMessage = "ok", ""
 		if !out.OK {
 			i.Status, i.StatusMessage = "error", out.Detail

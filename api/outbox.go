@@ -50,6 +50,9 @@ func (s *Server) delivered(ctx context.Context, id string) (store.OutboxMessage,
 }
 
 func (s *Server) replyAsContact(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
 	m, err := s.delivered(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -69,10 +69,13 @@ func (s *Server) hand(ctx context.Context, id, action string, change func(*campa
 		e.CampaignID = granted.CampaignID
 		s.deliver(ctx, e)
 	}
-	return &body[campaign.Session]{Body: showSession(v)}, nil
+	return &body[campaign.Session]{Body: s.showSession(v)}, nil
 }
 
 func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
 	sess, err := s.Store.Session(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -122,16 +125,16 @@ func (s *Server) inWindow(v *campaign.Session) error {
 	if window == 0 || s.Mode == ModeOutbox {
 		return nil
 	}
-	last := "never"
+	last := "has not written yet"
 	for i := range v.Messages {
 		if m := &v.Messages[i]; m.Author == campaign.AuthorContact {
 			if s.now().Before(m.At.Add(window - time.Minute)) {
 				return nil
 			}
-			last = "last at " + m.At.UTC().Format(time.RFC3339)
+			last = "wrote last at " + m.At.UTC().Format(time.RFC3339)
 		}
 	}
-	return campaign.Errorf(campaign.CodeConflict, "WhatsApp takes a free text only within 24 hours of the contact's last message, and the contact wrote %s: "+
+	return campaign.Errorf(campaign.CodeConflict, "WhatsApp takes a free text only within 24 hours of the contact's last message, and the contact %s: "+
 		"wait for their next message, reach them by other means, or resolve the session", last)
 }
 

@@ -112,7 +112,11 @@ func TestAClaimRunsOut(t *testing.T) {
 	at := "/v1/sessions/" + admin.addSession(admin.addContact(admin.addCampaign(campaign.Draft), "one"), inHumanHands, func(s *campaign.Session) {
 		s.Claim("key bob", "ky_bob", ran)
 	})
-	require.Len(t, people[1].get("/v1/inbox?state=open").is(http.StatusOK).at("items"), 1)
+	lies := people[1].get("/v1/inbox?state=open").is(http.StatusOK)
+	require.Len(t, lies.at("items"), 1)
+	for _, r := range []reply{lies, people[1].get(at).is(http.StatusOK)} {
+		require.NotContains(t, r.raw, "claimed_", "nobody handles it any more")
+	}
 	require.Empty(t, people[0].get("/v1/inbox?state=mine").is(http.StatusOK).at("items"))
 	require.Equal(t, "key eve", people[1].post(at+"/claim", "").is(http.StatusOK).text("claimed_by"))
 }
@@ -173,7 +177,8 @@ func TestAReplyOutsideWhatsAppsWindowIsRefused(t *testing.T) {
 			out.is(http.StatusAccepted)
 			continue
 		}
-		require.Contains(t, out.is(http.StatusConflict).text("detail"), "within 24 hours of the contact's last message")
+		want := map[string]string{"never": "and the contact has not written yet: ", "yesterday": "and the contact wrote last at 20"}[name]
+		require.Contains(t, out.is(http.StatusConflict).text("detail"), "within 24 hours of the contact's last message, "+want)
 		require.Empty(t, bob.get("/v1/sessions/"+id).text("claimed_by"))
 	}
 }

@@ -31,7 +31,7 @@ type SessionContact struct {
 }
 
 func (s *Server) detail(ctx context.Context, v *campaign.Session) (SessionDetail, error) {
-	d := SessionDetail{Session: showSession(*v), ResultFields: []campaign.ResultField{}}
+	d := SessionDetail{Session: s.showSession(*v), ResultFields: []campaign.ResultField{}}
 	notes, err := s.Store.Notes(ctx, v.ID)
 	if err != nil {
 		return d, err

@@ -31,7 +31,7 @@ func (s *Server) exportSessions(ctx context.Context, in *sessionExportInput) (*h
 				} else if err != nil {
 					return err
 				}
-				return out.Encode(showSession(whole))
+				return out.Encode(s.showSession(whole))
 			})
 		}), nil
 	}
@@ -41,7 +41,7 @@ func (s *Server) exportSessions(ctx context.Context, in *sessionExportInput) (*h
 			return err
 		}
 		err := s.eachSession(ctx, in.filter(), func(v campaign.Session) error {
-			v = showSession(v)
+			v = s.showSession(v)
 			ended := ""
 			if v.EndedAt != nil {
 				ended = v.EndedAt.Format(time.RFC3339)

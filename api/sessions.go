@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,7 +23,7 @@ func (s *Server) sessions(g huma.API) {
 	op(s, g, http.MethodGet, "/sessions", "List sessions", Viewer,
 		func(ctx context.Context, in *sessionsInput) (*listed[campaign.Session], error) {
 			l, err := s.Store.Sessions(ctx, in.filter(), in.store())
-			return listAs(l, showSession), err
+			return listAs(l, s.showSession), err
 		}, describe("Without their messages."))
 	op(s, g, http.MethodGet, "/sessions/export", "Export sessions", Viewer, s.exportSessions, streams("text/csv", "application/x-ndjson"),
 		describe("ndjson has the messages too."))
@@ -146,6 +147,14 @@ type Words struct {
 	Content string `json:"content" minLength:"1" maxLength:"50000"`
 }
 
+// check refuses what says nothing.
+func (w *Words) check() error {
+	if strings.TrimSpace(w.Content) == "" {
+		return campaign.Invalid("content", "the message has no text: nothing was kept, send another one")
+	}
+	return nil
+}
+
 type wordsInput struct {
 	ID   string `path:"id"`
 	Key  string `header:"Idempotency-Key"`
@@ -158,6 +167,9 @@ func accepted(id string) *body[Accepted] {
 }
 
 func (s *Server) addMessage(ctx context.Context, in *wordsInput) (*body[Accepted], error) {
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
 	sess, err := s.Store.Session(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -180,6 +192,9 @@ type answerInput struct {
 }
 
 func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted], error) {
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
 	sess, err := s.Store.Session(ctx, in.ID)
 	if err != nil {
 		return nil, err

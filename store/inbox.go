@@ -149,12 +149,19 @@ func (c conn) markUnmatched(ctx context.Context, id, reason string) error {
 func (s *Store) UnmatchedEvents(ctx context.Context, p Page) (List[Unmatched], error) {
 	var q query
 	q.where("unmatched <> ''")
-	items, err := list(ctx, s.read(), `select id, at, kind, contact_id, session_id, content, unmatched from inbox`, &q, newest("at"), p,
+	items, err := list(ctx, s.read(), `select id, at, kind, contact_id, session_id, content, payload, unmatched from inbox`, &q, newest("at"), p,
 		func(row scanner) (u Unmatched, at position, err error) {
 			var when int64
-			err = row.Scan(&u.ID, &when, &u.Kind, &u.ContactID, &u.SessionID, &u.Content, &u.Reason)
+			var payload []byte
+			if err = row.Scan(&u.ID, &when, &u.Kind, &u.ContactID, &u.SessionID, &u.Content, &payload, &u.Reason); err != nil {
+				return u, at, err
+			}
 			u.At = fromMicros(when)
-			return u, position{when, u.ID}, err
+			if u.Content == "" { // what a provider told of has its text in the event alone; an unreadable one is listed without
+				e, _ := decode[campaign.Event](payload)
+				u.Content = e.Content
+			}
+			return u, position{when, u.ID}, nil
 		})
 	return items, wrap(err, "list unmatched events")
 }

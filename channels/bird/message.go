@@ -71,7 +71,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	r := request{Receiver: receiver{[]contact{{"phonenumber", number(m.To)}}}, Reference: m.CorrelationKey}
 	switch {
 	case m.Reply && (m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin))):
-		return nil, channels.Fail(channels.Policy, "window_closed", "the contact last wrote more than 24 hours ago: only a template may be sent")
+		return nil, channels.WindowClosed(m.Heard)
 	case m.Reply:
 		r.Body = &body{Type: "text", Text: textBody{m.Body}}
 	case m.Delivery.ProjectID == "" || m.Delivery.Version == "":

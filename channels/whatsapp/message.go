@@ -82,7 +82,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	}
 	if m.Reply {
 		if m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin)) {
-			return nil, channels.Fail(channels.Policy, "window_closed", "the contact last wrote more than 24 hours ago: only a template may be sent")
+			return nil, channels.WindowClosed(m.Heard)
 		}
 		r.Type, r.Text = "text", &textBody{Body: m.Body}
 		return encode(&r)

@@ -61,6 +61,7 @@ func testIdentities(t *testing.T, s *store.Store) {
 	require.NoError(t, err)
 	require.Len(t, unmatched.Items, 1)
 	require.Equal(t, m.contact.ID, unmatched.Items[0].ContactID)
+	require.Equal(t, "hello", unmatched.Items[0].Content)
 
 	// A conversation in another chat is not the one of who opened this chat, who may be somebody else.
 	open := func(id, address string, after time.Duration) {
@@ -76,7 +77,15 @@ func testIdentities(t *testing.T, s *store.Store) {
 	old, err := s.Session(ctx, "ss_old")
 	require.NoError(t, err)
 	require.Empty(t, old.Messages)
-	require.Len(t, m.commit(says(21, "4141", nil)), 1, "who is there goes on there")
+	late, err := s.CommitReports(ctx, []store.ProviderEvent{says(21, "4141", nil)}, now)
+	require.NoError(t, err)
+	require.Len(t, late, 1, "who is there goes on there")
+	require.NoError(t, s.MarkUnmatched(ctx, late[0].ID, "the contact is stopped"))
+	unmatched, err = s.UnmatchedEvents(ctx, store.Page{})
+	require.NoError(t, err)
+	require.Contains(t, unmatched.Items, store.Unmatched{
+		ID: late[0].ID, At: late[0].At, Kind: "message", ContactID: m.contact.ID, SessionID: "ss_old", Content: "hello", Reason: "the contact is stopped",
+	}, "a person reads what nobody took")
 	open("ss_none", "", -time.Hour)
 	require.Len(t, m.commit(says(22, "4242", nil)), 1, "one without a chat")
 	none, err := s.Session(ctx, "ss_none")
