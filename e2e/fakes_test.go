@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,47 +46,77 @@ func TestFakesTalk(t *testing.T) {
 	require.Less(t, time.Since(begun), 2*time.Minute)
 }
 
+// besides is `carillon fakes --connect` beside a Carillon.
+type besides struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	in    io.Writer
+	lines chan string
+	ended chan struct{}
+}
+
+func (c *carillon) fakes(dir string) *besides {
+	c.t.Helper()
+	b := &besides{t: c.t, cmd: exec.Command(binary, "fakes", "--connect", "--port", "0", "--api", c.api, "--key", adminKey), lines: make(chan string, 100), ended: make(chan struct{})}
+	b.cmd.Dir, b.cmd.Stderr = dir, os.Stderr
+	var err error
+	b.in, err = b.cmd.StdinPipe()
+	require.NoError(c.t, err)
+	out, err := b.cmd.StdoutPipe()
+	require.NoError(c.t, err)
+	require.NoError(c.t, b.cmd.Start())
+	go func() {
+		defer close(b.ended)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			b.lines <- scan.Text()
+		}
+	}()
+	b.shows("say PROVIDER ADDRESS WORDS")
+	for _, provider := range []string{"sendgrid", "smtp", "meta", "bird", "telegram"} {
+		verified := c.post("/v1/integrations/Fake%20"+provider+"/verify", nil)
+		require.Equal(c.t, true, verified["ok"], "%s: %v", provider, verified)
+	}
+	return b
+}
+
+func (b *besides) types(line string) {
+	b.t.Helper()
+	_, err := fmt.Fprintln(b.in, line)
+	require.NoError(b.t, err)
+}
+
+// shows waits for a line that it prints.
+func (b *besides) shows(what string) {
+	b.t.Helper()
+	for deadline := time.After(patience); ; {
+		select {
+		case line := <-b.lines:
+			if strings.Contains(line, what) {
+				return
+			}
+		case <-b.ended:
+			require.FailNow(b.t, "it ended before it showed "+what)
+		case <-deadline:
+			require.FailNow(b.t, "it did not show "+what)
+		}
+	}
+}
+
+func (b *besides) stop() {
+	b.t.Helper()
+	require.NoError(b.t, b.cmd.Process.Signal(os.Interrupt))
+	<-b.ended
+	require.NoError(b.t, b.cmd.Wait())
+}
+
 // The fakes beside a Carillon that runs already: each integration is made, works,
-// and is answered by hand.
+// and is answered by hand; started again, they are trusted as they were.
 func TestFakesBesideARunningCarillon(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := dev(t, "CARILLON_MODE=live", private, "SSL_CERT_FILE="+filepath.Join(dir, "carillon-fakes.pem"))
-	cmd := exec.Command(binary, "fakes", "--connect", "--port", "0", "--api", c.api, "--key", adminKey)
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := make(chan string, 100)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			lines <- scan.Text()
-		}
-	}()
-	untilShown := func(what string) {
-		t.Helper()
-		for deadline := time.After(patience); ; {
-			select {
-			case line := <-lines:
-				if strings.Contains(line, what) {
-					return
-				}
-			case <-ended:
-				require.FailNow(t, "it ended before it showed "+what)
-			case <-deadline:
-				require.FailNow(t, "it did not show "+what)
-			}
-		}
-	}
-	untilShown("say PROVIDER ADDRESS WORDS")
-	for _, provider := range []string{"sendgrid", "smtp", "meta", "bird", "telegram"} {
-		verified := c.post("/v1/integrations/Fake%20"+provider+"/verify", nil)
-		require.Equal(t, true, verified["ok"], "%s: %v", provider, verified)
-	}
+	c.fakes(dir).stop()
+	b := c.fakes(dir)
 	s := c.campaign(doc{"name": "By hand"})
 	agent := c.post("/v1/agents", rules("Rules of By hand"))["id"].(string)
 	c.post("/v1/agents/"+agent+"/start", nil)
@@ -98,11 +129,14 @@ async def run(contact, existing_contact, logger, **kwargs):
 	s.strategy("aggregation", remember)
 	s.start()
 	s.post(s.path("/contacts"), doc{"object_id": "1", "external_id": "ann", "name": "Ann", "telegram_chat_id": "4242"})
-	untilShown("carillon → 4242: Hello Ann")
-	_, err = fmt.Fprintln(in, "say telegram 4242 yes")
-	require.NoError(t, err)
-	untilShown("carillon → 4242: On which day, Ann?")
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	<-ended
-	require.NoError(t, cmd.Wait())
+	b.shows("carillon → 4242: Hello Ann")
+	b.types("say telegram 4242 yes")
+	b.shows("carillon → 4242: On which day, Ann?")
+	b.types("say telegram Ann yes")
+	b.shows(`"Ann" is no chat: a chat is a number such as 4242`)
+	for _, provider := range []string{"sendgrid", "smtp"} {
+		b.types("say " + provider + " nobody@people.example Hello?")
+		b.shows("no letter has reached nobody@people.example here, so there is none to answer")
+	}
+	b.stop()
 }

@@ -39,7 +39,7 @@ func meta(o fault.Owner) *Fake {
 			}
 			return all
 		},
-		Say: func(from, words string) { fake.Say(from, words) },
+		Say: func(from, words string) error { fake.Say(from, words); return nil },
 	}
 }
 
@@ -67,7 +67,7 @@ func bird(o fault.Owner) *Fake {
 			}
 			return all
 		},
-		Say: func(from, words string) { fake.Say(from, words) },
+		Say: func(from, words string) error { fake.Say(from, words); return nil },
 	}
 }
 
@@ -89,10 +89,13 @@ func telegram(o fault.Owner) *Fake {
 			}
 			return all
 		},
-		Say: func(from, words string) {
-			if id, err := strconv.ParseInt(from, 10, 64); err == nil {
-				fake.Say(id, words)
+		Say: func(from, words string) error {
+			id, err := strconv.ParseInt(from, 10, 64)
+			if err != nil {
+				return fmt.Errorf("%q is no chat: a chat is a number such as %d", from, annsChat)
 			}
+			fake.Say(id, words)
+			return nil
 		},
 	}
 }

@@ -28,8 +28,9 @@ type Fake struct {
 	Hook func(ctx context.Context, address string) error
 	// Sent is everything it accepted, in order.
 	Sent func() []Message
-	// Say is a person who writes, as an answer to what reached them last.
-	Say func(from, words string)
+	// Say is a person who writes, as an answer to what reached them last; an error
+	// if they could not, since nothing did.
+	Say func(from, words string) error
 
 	serve []func(net.Listener) // one for each of its servers
 	named func(f *Fake)        // writes their addresses into the settings
@@ -64,9 +65,10 @@ func (f *Fake) Listen(port int) (int, error) {
 	return port, nil
 }
 
-// All starts every fake; they end with their owner.
-func All(o fault.Owner) []*Fake {
-	all := []*Fake{sendGrid(o), post(o), meta(o), bird(o), telegram(o)}
+// All starts every fake; they end with their owner. The mailbox shows the
+// certificate, with its key, as [imaptest.Certificate] makes them.
+func All(o fault.Owner, certificate []byte) []*Fake {
+	all := []*Fake{sendGrid(o), post(o, certificate), meta(o), bird(o), telegram(o)}
 	for _, f := range all {
 		f.named(f)
 	}

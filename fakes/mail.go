@@ -45,25 +45,26 @@ func sendGrid(o fault.Owner) *Fake {
 			}
 			return all
 		},
-		Say: func(from, words string) {
+		Say: func(from, words string) error {
 			for _, m := range backwards(fake.Accepted()) {
-				if p := m.Personalizations[0]; p.To[0].Email == from {
+				if p := m.Personalizations[0]; strings.EqualFold(p.To[0].Email, from) {
 					to := m.From.Email
 					if m.ReplyTo != nil {
 						to = m.ReplyTo.Email
 					}
 					fake.Deliver(letter(from, to, m.Subject, p.Headers["Message-ID"], words), from, to)
-					return
+					return nil
 				}
 			}
+			return unwritten(from)
 		},
 	}
 }
 
 // post is a mail server that sends, and a mailbox that is read.
-func post(o fault.Owner) *Fake {
+func post(o fault.Owner, certificate []byte) *Fake {
 	const password = "made-up-password"
-	fake, box := smtptest.New(o, smtptest.Options{}), imaptest.New(o, sender, password)
+	fake, box := smtptest.New(o, smtptest.Options{}), imaptest.NewCertified(o, sender, password, certificate)
 	return &Fake{
 		Provider: "smtp", Channel: campaign.Email, Stage: mailStage, Roots: box.Roots,
 		Settings: map[string]string{"security": "none", "from_email": sender, "imap_security": "tls", "imap_username": sender},
@@ -79,24 +80,30 @@ func post(o fault.Owner) *Fake {
 			}
 			return all
 		},
-		Say: func(from, words string) {
+		Say: func(from, words string) error {
 			for _, m := range backwards(fake.Accepted()) {
-				if m.To[0] != from {
+				if !strings.EqualFold(m.To[0], from) {
 					continue
 				}
 				parsed, err := m.Parsed()
 				if err != nil {
-					return
+					return fmt.Errorf("read the letter that %s answers: %w", from, err)
 				}
 				to := parsed.Header.Get("Reply-To")
 				if to == "" {
 					to = parsed.Header.Get("From")
 				}
 				box.Put(letter(from, to, parsed.Header.Get("Subject"), parsed.Header.Get("Message-ID"), words))
-				return
+				return nil
 			}
+			return unwritten(from)
 		},
 	}
+}
+
+// unwritten is why a person has no letter to answer.
+func unwritten(to string) error {
+	return fmt.Errorf("no letter has reached %s here, so there is none to answer", to)
 }
 
 // letter is what a person's mail program writes as an answer.

@@ -4,14 +4,17 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"carillon/channels/smtp/imaptest"
 	"carillon/fakes"
 )
 
@@ -28,11 +31,15 @@ type fakesCmd struct {
 func (f *fakesCmd) Run(ctx context.Context, out io.Writer) error {
 	var running owner
 	defer running.end()
-	all := fakes.All(&running)
 	if f.Talk {
-		return talk(ctx, out, all)
+		return talk(ctx, out, fakes.All(&running, imaptest.Certificate()))
 	}
-	port, err := f.Port, error(nil)
+	certificate, err := kept(certificateFile)
+	if err != nil {
+		return err
+	}
+	all := fakes.All(&running, certificate)
+	port := f.Port
 	for _, fake := range all {
 		if port, err = fake.Listen(port); err != nil {
 			return fmt.Errorf("start the fake of %s (--port): %w", fake.Provider, err)
@@ -67,11 +74,7 @@ func (f *fakesCmd) introduce(ctx context.Context, out io.Writer, all []*fakes.Fa
 		}
 		shown(out, "\n  %s\n    POST /v1/integrations %s", fake.Provider, body)
 		if fake.Roots != nil {
-			path := "carillon-fakes.pem"
-			if err := os.WriteFile(path, fake.Roots, 0o600); err != nil {
-				return fmt.Errorf("write the certificate of the mailbox: %w", err)
-			}
-			shown(out, "    start carillon with SSL_CERT_FILE=%s, or it does not trust the mailbox", path)
+			shown(out, "    start carillon with SSL_CERT_FILE=%s, or it does not trust the mailbox", certificateFile)
 		}
 		switch {
 		case f.Connect:
@@ -86,6 +89,26 @@ func (f *fakesCmd) introduce(ctx context.Context, out io.Writer, all []*fakes.Fa
 	}
 	shown(out, "\n  What arrives is shown here. To answer it, type: say PROVIDER ADDRESS WORDS\n")
 	return nil
+}
+
+// certificateFile holds the mailbox's certificate and its key.
+const certificateFile = "carillon-fakes.pem"
+
+// kept is the certificate in a file, with its key: the fakes show the same one
+// every time, so that a Carillon that trusts it goes on to. Where there is none, or
+// it is over, a new one is made and kept.
+func kept(path string) ([]byte, error) {
+	certificate, err := os.ReadFile(path)
+	if err == nil && imaptest.Good(certificate) {
+		return certificate, nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the certificate of the mailbox: %w", err)
+	}
+	certificate = imaptest.Certificate()
+	if err := os.WriteFile(path, certificate, 0o600); err != nil {
+		return nil, fmt.Errorf("write the certificate of the mailbox: %w", err)
+	}
+	return certificate, nil
 }
 
 func integrationOf(fake *fakes.Fake) map[string]any {
@@ -130,7 +153,9 @@ func command(ctx context.Context, out io.Writer, in io.Reader, all []*fakes.Fake
 			switch {
 			case len(words) < 3 || words[1] != fake.Provider:
 			case words[0] == "say":
-				fake.Say(words[2], strings.Join(words[3:], " "))
+				if err := fake.Say(words[2], strings.Join(words[3:], " ")); err != nil {
+					shown(out, "%v", err)
+				}
 				done = true
 			case words[0] == "hook" && fake.Hook != nil:
 				if err := fake.Hook(ctx, words[2]); err != nil {

@@ -48,7 +48,10 @@ func talk(ctx context.Context, out io.Writer, all []*fakes.Fake) error {
 		case <-tick.C:
 		}
 		for _, m := range heard() {
-			t.hear(m)
+			if err := t.hear(m); err != nil {
+				tick.Stop()
+				return err
+			}
 		}
 		if over, err := t.over(ctx); err != nil || over {
 			tick.Stop()
@@ -71,15 +74,15 @@ var script = [][2]string{
 	{"On which day", "on 24.12.2026"},
 }
 
-func (t *talking) hear(m heardMessage) {
+func (t *talking) hear(m heardMessage) error {
 	shown(t.out, "%-8s  carillon → Ann: %s", m.fake.Provider, line(m.Text))
 	for _, s := range script {
 		if strings.Contains(m.Text, s[0]) {
 			shown(t.out, "%-8s  Ann → carillon: %s", m.fake.Provider, s[1])
-			m.fake.Say(m.To, s[1])
-			return
+			return m.fake.Say(m.To, s[1])
 		}
 	}
+	return nil
 }
 
 // over reports that the campaign has ended for everybody, and tells with what.

@@ -82,9 +82,16 @@ func (s session) Search(kind imapserver.NumKind, c *imap.SearchCriteria, o *imap
 	return found, err
 }
 
-// New starts a server on a free port; it ends with its owner. It panics where no
-// port can be had.
+// New starts a server on a free port, with a certificate of its own; it ends with
+// its owner. It panics where no port can be had.
 func New(o fault.Owner, user, password string) *Server {
+	return NewCertified(o, user, password, Certificate())
+}
+
+// NewCertified is New with a certificate and its key, as [Certificate] makes them:
+// who trusts a server need not learn of another one after it. It panics where the
+// certificate is none.
+func NewCertified(o fault.Owner, user, password string, certificate []byte) *Server {
 	l, err := fault.Listen("127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -93,7 +100,7 @@ func New(o fault.Owner, user, password string) *Server {
 	if err := s.user.Create("INBOX", nil); err != nil {
 		panic(err) // it is there already: a new user has nothing
 	}
-	s.certify()
+	s.certify(certificate)
 	users := imapmemserver.New()
 	users.AddUser(s.user)
 	s.imap = imapserver.New(&imapserver.Options{
@@ -160,20 +167,42 @@ type literal struct {
 // Size implements [imap.LiteralReader].
 func (l literal) Size() int64 { return l.size }
 
-// certify makes a certificate for this machine that nobody else signed.
-func (s *Server) certify() {
+// lifetime is how long a certificate is good.
+const lifetime = 365 * 24 * time.Hour
+
+// Certificate makes a certificate for this machine that nobody else signed, and
+// its key, as PEM.
+func Certificate() []byte {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err) // the system has no randomness
 	}
 	c := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 30),
+		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lifetime),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		panic(err) // as above
 	}
-	s.Roots = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	s.tls = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err) // of a kind it knows
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+}
+
+// Good reports that a certificate and its key can be used for a day at least.
+func Good(certificate []byte) bool {
+	pair, err := tls.X509KeyPair(certificate, certificate)
+	return err == nil && pair.Leaf.VerifyHostname("127.0.0.1") == nil && pair.Leaf.NotAfter.After(time.Now().Add(24*time.Hour))
+}
+
+func (s *Server) certify(certificate []byte) {
+	pair, err := tls.X509KeyPair(certificate, certificate)
+	if err != nil {
+		panic(err) // whoever gives one has it from Certificate
+	}
+	s.Roots = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Leaf.Raw})
+	s.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
