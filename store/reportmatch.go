@@ -25,6 +25,7 @@ type reporting struct {
 	inbox        []InboxEvent
 	suppressions []suppressionJSON
 	broken       map[string]breakage // by integration
+	redirects    *[]string           // the addresses of mode redirect, once they were read
 }
 
 // reportedSend is a send that events are about.

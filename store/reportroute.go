@@ -67,6 +67,12 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 		}
 		return m.putUnmatched(ctx, e, cut(why))
 	}
+	if trial, err := m.trial(ctx, e, session); err != nil {
+		return err
+	} else if trial { // the conversation ends as with the person, who is suppressed by nobody's word but their own
+		event.OptOut = campaign.IsStop(e.Content)
+		return m.hear(ctx, e, event, session)
+	}
 	if campaign.IsStop(e.Content) {
 		event.OptOut = true
 		ch := e.Channel
@@ -82,6 +88,11 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 			return err
 		}
 	}
+	return m.hear(ctx, e, event, session)
+}
+
+// hear tells a contact what was written, and puts it into its session.
+func (m *reporting) hear(ctx context.Context, e *ProviderEvent, event campaign.Event, session *campaign.Session) error {
 	event.MessageID = reportEventID(e.IntegrationID, e.Key)
 	if session != nil {
 		if err := m.c.addMessage(ctx, campaign.Message{
@@ -168,6 +179,9 @@ func (m *reporting) route(ctx context.Context, e *ProviderEvent, v *reportedSend
 	}
 	if e.Address == "" {
 		return m.routeKnown(ctx, e)
+	}
+	if s, err := m.routeTester(ctx, e); err != nil || s != nil {
+		return s, err
 	}
 	found, err := collect(ctx, m.c, `select `+sessionColumns+` from sessions where integration_id = $1 and lower(address) = $2 and address <> ''
 		`+newestTalk, []any{e.IntegrationID, strings.ToLower(e.Address)}, scanSession)

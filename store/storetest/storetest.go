@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Polls", testPolls},
 		{"Identities", testIdentities},
 		{"HiddenNumbers", testHiddenNumbers},
+		{"Testers", testTesters},
 		{"TelegramBot", testTelegramBot},
 		{"OptOuts", testOptOuts},
 		{"Limits", testLimits},
