@@ -32,6 +32,7 @@ func TestWhatBirdDoes(t *testing.T) {
 	t.Run("what was signed more than a day ago is refused", func(t *testing.T) {
 		s := s.at(t)
 		s.opens("Bob")
+		s.untilTold("Bob", "sent")
 		before := s.story("Bob")
 		fake.Hooks.Twist(fault.Twist{Age: 25 * time.Hour})
 		fake.Say(s.person["Bob"], "yes")

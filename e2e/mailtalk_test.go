@@ -252,7 +252,10 @@ func TestAConversationByEmailThroughAMailbox(t *testing.T) {
 		require.Equal(t, "<a1@people.example>", header(t, second, "In-Reply-To"))
 		require.Equal(t, id(t, opening)+" <a1@people.example>", header(t, second, "References"))
 
-		// Everything dies between two answers; one comes meanwhile.
+		// Everything dies between two answers; one comes meanwhile. No opening is under way then.
+		for _, name := range []string{"Bob", "Cid"} {
+			base.in(t).untilTold(name, "sent")
+		}
 		c.kill()
 		answers(t, "Ann", second, "<a2@people.example>", "On 24.12.2026.")
 		c.start()

@@ -88,8 +88,8 @@ func TestTheManualsWalk(t *testing.T) {
 
 	// The e-mail has no answer; WhatsApp follows, and the contact writes back.
 	session := s.session(id)
-	opening := s.outbox("&contact_id=" + id)
-	require.Len(t, opening, 2)
+	var opening []doc
+	eventually(t, 20*time.Second, "the opening has left", func() bool { opening = s.outbox("&contact_id=" + id); return len(opening) == 2 })
 	whatsapp := opening[0]
 	if whatsapp["channel"] != "whatsapp_meta" {
 		whatsapp = opening[1]
