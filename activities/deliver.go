@@ -235,6 +235,9 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 		return nil
 	}
 	s := store.Suppression{Address: m.To, Reason: "bounced", CreatedAt: a.now()}
+	if !m.Reply { // a session that has not begun: the outcome of its opening ends it
+		s.But = m.SessionID
+	}
 	switch class {
 	case channels.OptOut:
 		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
@@ -250,8 +253,12 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 		s.Channel = ch
 		sum := sha256.Sum256([]byte(payloadHash(m) + s.ExternalID + string(ch)))
 		s.ID = "sp_" + hex.EncodeToString(sum[:10])
-		if err := a.Store.Suppress(ctx, s); err != nil {
+		told, err := a.Store.Suppress(ctx, s)
+		if err != nil {
 			return err
+		}
+		if err := a.Relay.DeliverAll(ctx, told); err != nil { // they are in the inbox: the relay's next pass does it
+			a.Log.Warn("ends of sessions not delivered yet", "contact_id", m.ContactID, "error", err)
 		}
 	}
 	return nil

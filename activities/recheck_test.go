@@ -112,7 +112,8 @@ func (d *desk) campaign(status campaign.Status) {
 }
 
 func (d *desk) optOut() {
-	require.NoError(d.t, d.store.Suppress(d.t.Context(), store.Suppression{ExternalID: "U1", Reason: "opt_out", CreatedAt: now}))
+	_, err := d.store.Suppress(d.t.Context(), store.Suppression{ExternalID: "U1", Reason: "opt_out", CreatedAt: now})
+	require.NoError(d.t, err)
 }
 
 func (d *desk) pauseIntegration() {

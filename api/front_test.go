@@ -146,8 +146,14 @@ func (r reply) problem(status int, field string) {
 // addCampaign puts a campaign with a letter and a final stage into the store.
 func (f *front) addCampaign(status campaign.Status, fields ...campaign.Field) campaign.Campaign {
 	f.t.Helper()
+	return f.addCampaignAs(status, "", fields...)
+}
+
+// addCampaignAs does so for a second campaign of a test, whose id has the suffix.
+func (f *front) addCampaignAs(status campaign.Status, suffix string, fields ...campaign.Field) campaign.Campaign {
+	f.t.Helper()
 	c := campaign.Campaign{
-		ID: "cp_" + strings.ToLower(strings.NewReplacer("/", "_").Replace(f.t.Name())), Name: "Debt", Timezone: "UTC", Status: status, Fields: fields,
+		ID: "cp_" + strings.ToLower(strings.NewReplacer("/", "_").Replace(f.t.Name())) + suffix, Name: "Debt", Timezone: "UTC", Status: status, Fields: fields,
 		Version: 1, CreatedAt: time.Now().UTC(),
 	}
 	require.NoError(f.t, f.store.CreateCampaign(f.t.Context(), c))

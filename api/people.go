@@ -92,6 +92,9 @@ func (s *Server) reply(ctx context.Context, in *wordsInput) (*body[Accepted], er
 	if err := s.fits(&sess, in.Body.Content); err != nil {
 		return nil, err
 	}
+	if err := s.welcome(ctx, &sess); err != nil {
+		return nil, err
+	}
 	if err := s.claimFor(ctx, sess.ID); err != nil {
 		return nil, err
 	}

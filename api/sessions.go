@@ -95,11 +95,12 @@ func (s *Server) tell(ctx context.Context, sess *campaign.Session, id string, wh
 	row := store.InboxEvent{
 		OptOut: optOut, ID: id, CampaignID: sess.CampaignID, ContactID: sess.ContactID, SessionID: sess.ID, Kind: string(e.Kind), Payload: payload, At: now,
 	}
-	fresh, err := s.Store.AddEvent(ctx, row, what.message, what.guard)
-	if err != nil || !fresh {
-		return fresh, err
+	told, err := s.Store.AddEvent(ctx, row, what.message, what.guard)
+	if err != nil || len(told) == 0 {
+		return false, err
 	}
 	s.deliver(ctx, row)
+	s.courier.send(told[1:])
 	return true, nil
 }
 
@@ -206,6 +207,9 @@ func (s *Server) addAnswer(ctx context.Context, in *answerInput) (*body[Accepted
 	if _, err := agents.StateOf(&agent, in.Body.State); err != nil {
 		return nil, campaign.Invalid("state", "%v", err)
 	}
+	if err := s.welcome(ctx, &sess); err != nil {
+		return nil, err
+	}
 	id := eventID("ans_", sess.ID, in.Key)
 	fresh, err := s.tell(ctx, &sess, id, said{
 		event:   campaign.Event{Kind: campaign.EventAnswer, Author: campaign.AuthorAgent, Content: in.Body.Content, Ordered: true},
@@ -267,6 +271,25 @@ func agentSpeaks(s campaign.Session) error {
 		return campaign.Errorf(campaign.CodeConflict, "a person has the session; they reply, resolve it or hand it back")
 	}
 	return stillOpen(s)
+}
+
+// welcome refuses what would be said in a session whose person is not to be
+// contacted any more: it is about to end.
+func (s *Server) welcome(ctx context.Context, sess *campaign.Session) error {
+	if sess.Status != campaign.SessionOpen || sess.Channel == campaign.Human { // it says so itself, or sends nothing
+		return nil
+	}
+	c, err := s.Store.Contact(ctx, sess.CampaignID, sess.ContactID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	reason, err := s.Store.Suppressed(ctx, c.ExternalID, sess.Channel, sess.Address)
+	if err != nil || reason == "" {
+		return err
+	}
+	return campaign.Errorf(campaign.CodeConflict, "the person must not be contacted by %s (%s): the session ends", sess.Channel, reason)
 }
 
 // ResultBody is how a session ended and what was found out.

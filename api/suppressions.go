@@ -25,7 +25,7 @@ func (s *Server) suppressions(g huma.API) {
 			return listOf(l), err
 		})
 	op(s, g, http.MethodPost, "/suppressions", "Add suppression", Operator, s.suppress, answers(http.StatusCreated),
-		describe("The person or address is not contacted any more; what is planned is skipped when it is due."))
+		describe("The person or address is not contacted any more: what is planned is skipped when it is due, and open sessions end as declined (as failed with reason bounced). Phone calls and tasks on channel human end only without a channel."))
 	op(s, g, http.MethodDelete, "/suppressions/{id}", "Delete suppression", Manager,
 		func(ctx context.Context, in *idInput) (*struct{}, error) {
 			if err := s.Store.Unsuppress(ctx, in.ID); err != nil {
@@ -49,9 +49,11 @@ func (s *Server) suppress(ctx context.Context, in *struct{ Body SuppressionInput
 	out := store.Suppression{
 		ID: newID("su_"), ExternalID: b.ExternalID, Address: b.Address, Channel: b.Channel, Reason: b.Reason, CreatedAt: s.now(),
 	}
-	if err := s.Store.Suppress(ctx, out); err != nil {
+	told, err := s.Store.Suppress(ctx, out)
+	if err != nil {
 		return nil, err
 	}
+	s.courier.send(told)
 	s.auditf(ctx, "create", "suppressions/"+out.ID, "%s", out.Reason)
 	return &body[store.Suppression]{Body: out}, nil
 }

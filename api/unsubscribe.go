@@ -136,9 +136,7 @@ func (u *unsubscribing) unsubscribe(ctx context.Context, token string, said chan
 	} else if err != nil {
 		return false, err
 	}
-	if told != nil {
-		s.courier.send([]store.InboxEvent{*told})
-	}
+	s.courier.send(told)
 	return true, nil
 }
 

@@ -41,7 +41,7 @@ type Event struct {
 	Content         string        `json:"content,omitempty"`
 	OptOut          bool          `json:"opt_out,omitempty"`  // of EventMessage: it asks to be left alone, and the person is suppressed by now
 	Delivery        string        `json:"delivery,omitempty"` // one of the Report constants
-	Status          SessionStatus `json:"status,omitempty"`
+	Status          SessionStatus `json:"status,omitempty"`   // of EventResult; of EventDelivery: the session ends with it, because its person is suppressed by now
 	Results         Dict          `json:"results,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
 	Action          string        `json:"action,omitempty"`  // of EventPerson: one of the Person constants

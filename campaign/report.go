@@ -10,6 +10,7 @@ const (
 	ReportFailed    = "failed"    // it did not arrive; the address may be good
 	ReportBounced   = "bounced"   // it did not arrive and the address is dead
 	ReportOptOut    = "opt_out"   // the person wants no more messages
+	ReportCovered   = "covered"   // of an event that ends a session: the timeline says already why
 )
 
 // Progress is how far a message has come by its provider's reports.

@@ -145,7 +145,14 @@ func (w *world) act() {
 		status := sample(w, append([]campaign.SessionStatus{""}, campaign.SessionEnds...), "status")
 		w.deliver(campaign.Event{Kind: campaign.EventResult, CommunicationID: id, SessionID: session, Status: status, Results: campaign.Dict{"paid": json.RawMessage(`true`)}})
 	case what == 16:
-		id, _ := w.someCommunication()
+		id, session := w.someCommunication()
+		if w.rarely(4, "suppressed") {
+			w.deliver(campaign.Event{
+				Kind: campaign.EventDelivery, CommunicationID: id, SessionID: session, Status: campaign.SessionDeclined, Reason: "unsubscribed",
+				Delivery: sample(w, []string{campaign.ReportOptOut, campaign.ReportCovered}, "timeline"),
+			})
+			return
+		}
 		w.deliver(campaign.Event{Kind: campaign.EventDelivery, CommunicationID: id, Delivery: sample(w, []string{"delivered", "read", "bounced", "failed"}, "delivery")})
 	case what == 17:
 		line := len(w.imports) + 1

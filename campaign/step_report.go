@@ -7,6 +7,10 @@ import "time"
 // 0.1 have no MessageID; what came with it is not done for them.
 func (s *State) onDelivery(e *Event, now time.Time) {
 	m := s.Contact.Communication(e.CommunicationID)
+	if e.Status.Ended() {
+		s.suppressed(e, now)
+		return
+	}
 	if e.Delivery == ReportOptOut {
 		s.optOut(m, e, now)
 		return
@@ -60,6 +64,36 @@ func (s *State) optOut(m *Communication, e *Event, now time.Time) {
 		data = commData(m)
 	}
 	s.decide(now, DecisionOptOut, orElse(e.Reason, ReportOptOut), upperFirst(s.Contact.Name)+" wants no more messages ("+words(orElse(e.Reason, ReportOptOut))+")", data)
+}
+
+// suppressed ends a session as a word to stop in it does: its person is not to be
+// written to any more, or its address reaches nobody. One whose opening nobody
+// knows to have left ends too, whether it did or not. What has ended or is about
+// to says nothing more.
+func (s *State) suppressed(e *Event, now time.Time) {
+	o := s.openSession(e.SessionID)
+	if t := s.Trouble; o == nil && t != nil && t.Kind == TroubleUnknown && t.Sent != nil && t.Sent.SessionID == e.SessionID && s.Stopping == "" {
+		s.Trouble = nil
+		s.Open = append(s.Open, Open{SessionID: e.SessionID, CommunicationID: t.CommunicationID})
+		o = &s.Open[len(s.Open)-1]
+	}
+	if o == nil || s.isClosing(o) || s.Stopping != "" {
+		return
+	}
+	m := s.Contact.Communication(o.CommunicationID)
+	if m == nil {
+		return
+	}
+	o.Ask = ""
+	if e.Delivery != ReportCovered {
+		kind, d := DecisionOptOut, commData(m)
+		if e.Delivery == ReportBounced {
+			kind = DecisionFailed
+		}
+		d["session_id"] = o.SessionID
+		s.decide(now, kind, e.Reason, upperFirst(s.Contact.Name)+" is not contacted any more by "+string(m.Channel)+" ("+words(e.Reason)+")", d)
+	}
+	s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: m.ID, Status: e.Status, Reason: e.Reason})
 }
 
 // neverLeft ends a send of unknown outcome as failed once the provider says

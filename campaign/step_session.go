@@ -53,7 +53,7 @@ func (s *State) leaveAlone(o *Open, m *Communication, now time.Time) {
 }
 
 func (s *State) asksToBeLeft(m *Communication, now time.Time) {
-	s.decide(now, DecisionOperator, "opt_out", upperFirst(s.Contact.Name)+" asks not to be written to any more by "+string(m.Channel), commData(m))
+	s.decide(now, DecisionOptOut, "opt_out", upperFirst(s.Contact.Name)+" asks not to be written to any more by "+string(m.Channel), commData(m))
 }
 
 // onAnswer: an agent or an operator says something to the contact.

@@ -131,7 +131,7 @@ func TestAnAgentTakesItsTurn(t *testing.T) {
 		st.decided(campaign.Aggregation, campaign.Change{})
 		stop := campaign.Event{Kind: campaign.EventMessage, CommunicationID: id(1), SessionID: session, MessageID: "in-stop", Content: "STOP", OptOut: true}
 		st.happens(stop)
-		require.Equal(t, "opt_out", st.told(campaign.DecisionOperator).Reason)
+		require.Equal(t, "opt_out", st.told(campaign.DecisionOptOut).Reason)
 		require.Empty(t, st.s.Open)
 		st.nothingAsked()
 

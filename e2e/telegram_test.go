@@ -150,7 +150,7 @@ func chat(t *testing.T, s *spoken, fake *telegramtest.Server) {
 		s.opens("Eve")
 		s.say(s.person["Eve"], "/stop")
 		s.awaitStatus("Eve", "completed", patience)
-		require.Contains(t, s.story("Eve"), "operator: Eve asks not to be written to any more by telegram")
+		require.Contains(t, s.story("Eve"), "opt_out: Eve asks not to be written to any more by telegram")
 	})
 
 	t.Run("forged, repeated and reordered webhooks change nothing", func(t *testing.T) {

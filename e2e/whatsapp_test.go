@@ -81,7 +81,7 @@ func converse(t *testing.T, s *spoken) {
 		bob := s.untilStand("Bob", "NO_RESPONSE SKIPPED")
 		require.Equal(t, "opt_out", bob["communications"].([]any)[1].(doc)["status"].(doc)["reason"])
 		require.Len(t, s.reached("Bob"), 1)
-		require.Contains(t, s.story("Bob"), "operator: Bob asks not to be written to any more by "+s.channel)
+		require.Contains(t, s.story("Bob"), "opt_out: Bob asks not to be written to any more by "+s.channel)
 		require.Contains(t, s.story("Bob"), "session_ended: Session ended: Talk, declined")
 	})
 

@@ -43,7 +43,15 @@ func (m *reporting) identity(ctx context.Context, e *ProviderEvent) error {
 			return err
 		}
 		if id.Blocked {
-			m.suppressions = append(m.suppressions, suppressionsOf(contact.ExternalID, "", e.Channel, e.Suppress, micros(m.now))...)
+			rows := suppressionsOf(contact.ExternalID, "", e.Channel, e.Suppress, micros(m.now))
+			if address(contact.TelegramChatID) != address(e.Address) { // mode redirect: the chat is somebody else's
+				only, err := m.c.talksAt(ctx, contactID, []string{e.Address})
+				if err != nil {
+					return err
+				}
+				rows = within(only, rows)
+			}
+			m.suppressions = append(m.suppressions, rows...)
 			err = m.tellOne(contactID, reportEventID(e.IntegrationID, e.Key+"\n"+contactID), campaign.Event{
 				Kind: campaign.EventDelivery, Delivery: campaign.ReportOptOut, Reason: cut(e.Reason),
 			})

@@ -10,10 +10,10 @@ import (
 )
 
 // AddEvent commits an event of the inbox, once.
-func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) (bool, error) {
-	added := false
+func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) ([]InboxEvent, error) {
+	var added []InboxEvent
 	err := s.write(ctx, func(c conn) error {
-		added = false
+		added = nil
 		var content string
 		err := c.one(ctx, `select content from inbox where id = $1`, []any{e.ID}, &content)
 		if !errors.Is(err, ErrNotFound) {
@@ -37,15 +37,24 @@ func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message,
 		if err != nil || n == 0 {
 			return wrap(err, "add event %s", e.ID)
 		}
-		added = true
+		added = []InboxEvent{e}
 		if e.OptOut != "" {
 			contact, err := c.addressee(ctx, e.ContactID)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			if err := c.addSuppressions(ctx, suppressionsOf(contact.ExternalID, "", e.OptOut, "opt_out", micros(e.At))); err != nil {
+			rows := suppressionsOf(contact.ExternalID, "", e.OptOut, "opt_out", micros(e.At))
+			if err := c.addSuppressions(ctx, rows); err != nil {
 				return err
 			}
+			ends, err := c.endCovered(ctx, rows, added, at(e.At))
+			if err != nil {
+				return err
+			}
+			if err := c.addEvents(ctx, ends); err != nil {
+				return err
+			}
+			added = append(added, ends...)
 		}
 		if m == nil {
 			return nil
@@ -56,7 +65,10 @@ func (s *Store) AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message,
 		}
 		return wrap(c.addMessage(ctx, one), "add message %s", one.ID)
 	})
-	return added && err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	return added, nil
 }
 
 // addEvents commits events that carry no message; ones that are there already stay.

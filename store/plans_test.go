@@ -94,6 +94,10 @@ func TestListsReadAlongAnIndex(t *testing.T) {
 		along(t, s, "progress", func() error { _, err := s.CampaignProgress(ctx, "ca_1"); return err })
 		along(t, s, "tally", func() error { _, err := s.Tally(ctx, "ca_1", since, time.Now()); return err })
 		along(t, s, "stuck", func() error { _, err := s.Stuck(ctx, "ca_1", since, since); return err })
+		along(t, s, "sessions of whom to leave alone", func() error {
+			_, err := s.Suppress(ctx, store.Suppression{ExternalID: "P1", Address: "ann@example.com", Reason: "opt_out"})
+			return err
+		})
 		along(t, s, "active ids", func() error { _, err := s.ActiveIDs(ctx, "ca_1", "", 50); return err })
 	})
 }

@@ -282,6 +282,11 @@ func (m *reporting) write(ctx context.Context) error {
 			}
 		}
 	}
+	ends, err := m.c.endCovered(ctx, m.suppressions, m.inbox, m.now)
+	if err != nil {
+		return err
+	}
+	m.inbox = append(m.inbox, ends...)
 	if err := m.c.addEvents(ctx, m.inbox); err != nil {
 		return err
 	}

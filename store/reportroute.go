@@ -61,7 +61,7 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 			return err
 		}
 		if campaign.IsStop(e.Content) { // whoever it is
-			if err := m.optOut(ctx, e.ContactID, e.Address, e.Channel); err != nil {
+			if err := m.optOut(ctx, e.ContactID, "", e.Address, e.Channel); err != nil {
 				return err
 			}
 		}
@@ -79,7 +79,7 @@ func (m *reporting) message(ctx context.Context, e *ProviderEvent, v *reportedSe
 		if session != nil {
 			ch = session.Channel
 		}
-		if err := m.optOut(ctx, e.ContactID, e.Address, ch); err != nil {
+		if err := m.optOut(ctx, e.ContactID, event.SessionID, e.Address, ch); err != nil {
 			return err
 		}
 	}
@@ -153,10 +153,13 @@ func (m *reporting) note(ctx context.Context, e *ProviderEvent, session *campaig
 	return err
 }
 
+// begun leaves sessions out whose opening surely has not left yet.
+const begun = `not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
+		and (o.id = o.communication_id or o.id like o.communication_id || '#%'))`
+
 // newestTalk ends a query for the session that an answer without a reference is
-// for. One whose opening surely has not left yet is nobody's to answer in.
-const newestTalk = ` and not exists (select 1 from sends o where o.contact_id = sessions.contact_id and o.session_id = sessions.id and o.state = 'retry'
-		and (o.id = o.communication_id or o.id like o.communication_id || '#%'))
+// for. One that has not begun is nobody's to answer in.
+const newestTalk = ` and ` + begun + `
 	order by case status when 'open' then 0 else 1 end, created_at desc, id desc limit 1`
 
 // route finds the session of a message, nil if there is none.

@@ -75,7 +75,10 @@ type Agents interface {
 	// HoldCauses lists every cause and ref that holds anything, with its oldest hold.
 	HoldCauses(ctx context.Context) ([]HeldContact, error)
 
-	Suppress(ctx context.Context, s Suppression) error
+	// Suppress adds a suppression, and ends the open sessions it covers: it returns
+	// the events that tell their contacts, which are committed with it. The first one
+	// of a person, address and channel stays.
+	Suppress(ctx context.Context, s Suppression) ([]InboxEvent, error)
 	Suppressed(ctx context.Context, externalID string, ch campaign.Channel, address string) (string, error) // the reason, or ""
 	Suppressions(ctx context.Context, p Page) (List[Suppression], error)
 	Unsuppress(ctx context.Context, id string) error
@@ -89,4 +92,6 @@ type Suppression struct {
 	Channel    campaign.Channel `json:"channel"` // "" is all
 	Reason     string           `json:"reason"`  // opt_out, bounced, do_not_contact
 	CreatedAt  time.Time        `json:"created_at"`
+	// But is an open session it does not end: one that ends by what was found out there.
+	But string `json:"-"`
 }

@@ -93,8 +93,8 @@ type Unsubscription struct {
 // Reports keeps what providers tell, and what people tell by a link.
 type Reports interface {
 	// CommitReports keeps events and, in the same transaction, all they mean: the
-	// ledger's state and the message's delivery, suppressions, messages of
-	// contacts, events of inboxes. An event that is there already changes nothing.
+	// ledger's state and the message's delivery, suppressions and the end of the open
+	// sessions they cover, messages of contacts, events of inboxes. An event that is there already changes nothing.
 	// It returns the inbox events it added, to be relayed.
 	CommitReports(ctx context.Context, events []ProviderEvent, now time.Time) ([]InboxEvent, error)
 	// RematchReports matches events received since a moment that came before the
@@ -110,8 +110,9 @@ type Reports interface {
 	ProviderEvents(ctx context.Context, integrationID string, p Page) (List[ProviderEvent], error)
 	// Unsubscribe suppresses the person, and the address if given, on every
 	// channel like the one given, and tells the contact once for each EventID; the
-	// event is returned if it is new. ErrNotFound if there is no such contact.
-	Unsubscribe(ctx context.Context, u Unsubscription) (*InboxEvent, error)
+	// open sessions it covers end. It returns the events of inboxes that are new.
+	// ErrNotFound if there is no such contact.
+	Unsubscribe(ctx context.Context, u Unsubscription) ([]InboxEvent, error)
 	// Addresses returns where messages to a contact were sent, the newest first.
 	Addresses(ctx context.Context, contactID string) ([]string, error)
 	// HearEvent takes an event of a contact that no workflow runs, with the

@@ -110,9 +110,11 @@ type Sessions interface {
 	TurnTaken(ctx context.Context, contactID, key string) (json.RawMessage, bool, error)
 	MarkMessage(ctx context.Context, id, delivery, providerMessageID, reason string) error
 	MoveMessage(ctx context.Context, id, toSession string) error // no error if there is no such message
-	// AddEvent commits an event and, if not nil, the message it carries; false if
-	// the id was there already. guard runs in the transaction on the session.
-	AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) (bool, error)
+	// AddEvent commits an event and, if not nil, the message it carries. It returns
+	// what it added to the inbox: the event, and those that end the open sessions its
+	// opt-out covers; nothing if the id was there already. guard runs in the
+	// transaction on the session.
+	AddEvent(ctx context.Context, e InboxEvent, m *campaign.Message, guard func(campaign.Session) error) ([]InboxEvent, error)
 	// UntakenEvents returns up to limit events that no contact has taken and that
 	// are due for another try, in their order, each after what its contact has not
 	// taken of what came before it.

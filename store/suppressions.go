@@ -9,14 +9,23 @@ import (
 )
 
 // Suppress adds a suppression; the first one of a person, address and channel stays.
-func (s *Store) Suppress(ctx context.Context, v Suppression) error {
+func (s *Store) Suppress(ctx context.Context, v Suppression) ([]InboxEvent, error) {
 	if v.ID == "" {
 		v.ID = newID("sp_")
 	}
-	_, err := s.direct().exec(ctx, `insert into suppressions (id, external_id, address, channel, reason, created_at)
-		values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
-		v.ID, v.ExternalID, address(v.Address), string(v.Channel), v.Reason, micros(v.CreatedAt))
-	return wrap(err, "suppress %s", v.ExternalID)
+	now := at(v.CreatedAt)
+	rows := []suppressionJSON{{ID: v.ID, ExternalID: v.ExternalID, Address: address(v.Address), Channel: string(v.Channel), Reason: v.Reason, CreatedAt: micros(now), but: v.But}}
+	var told []InboxEvent
+	err := s.write(ctx, func(c conn) (err error) {
+		if err = c.addSuppressions(ctx, rows); err != nil {
+			return err
+		}
+		if told, err = c.endCovered(ctx, rows, nil, now); err != nil {
+			return err
+		}
+		return c.addEvents(ctx, told)
+	})
+	return told, wrap(err, "suppress %s", v.ExternalID)
 }
 
 // address is an address as suppressions compare it: of a phone number with a +

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"carillon/campaign"
@@ -19,6 +20,11 @@ type suppressionJSON struct {
 	Channel    string `json:"channel"`
 	Reason     string `json:"reason"`
 	CreatedAt  int64  `json:"created_at"`
+
+	// only, if not nil, are the sessions it may end: where somebody was written to in
+	// place of the person (mode redirect), their word ends no other one.
+	only []string
+	but  string // a session it does not end
 }
 
 func (c conn) addSuppressions(ctx context.Context, rows []suppressionJSON) error {
@@ -37,7 +43,15 @@ func suppressionsOf(externalID, to string, ch campaign.Channel, reason string, n
 	}
 	var rows []suppressionJSON
 	for _, member := range ch.Family() {
-		rows = append(rows, suppressionJSON{newID("sp_"), externalID, to, string(member), cut(reason), now})
+		rows = append(rows, suppressionJSON{ID: newID("sp_"), ExternalID: externalID, Address: to, Channel: string(member), Reason: cut(reason), CreatedAt: now})
+	}
+	return rows
+}
+
+// within has suppressions end no other sessions than these.
+func within(only []string, rows []suppressionJSON) []suppressionJSON {
+	for i := range rows {
+		rows[i].only = only
 	}
 	return rows
 }
@@ -50,6 +64,7 @@ func (m *reporting) suppress(ctx context.Context, e *ProviderEvent, v *reportedS
 		return nil
 	}
 	ch, to, person := e.Channel, e.Address, ""
+	var only []string
 	if v != nil {
 		ch = campaign.Channel(v.Channel)
 		if to == "" {
@@ -63,54 +78,122 @@ func (m *reporting) suppress(ctx context.Context, e *ProviderEvent, v *reportedS
 				return err
 			}
 			person = contact.ExternalID
+			if stands, err := m.redirected(ctx, &contact, v.SessionID, e.Address); err != nil {
+				return err
+			} else if stands {
+				only = []string{v.SessionID}
+			}
 		}
 	}
-	m.suppressions = append(m.suppressions, suppressionsOf(person, to, ch, e.Suppress, micros(m.now))...)
+	m.suppressions = append(m.suppressions, within(only, suppressionsOf(person, to, ch, e.Suppress, micros(m.now)))...)
 	return nil
 }
 
-// optOut leaves a person alone who wrote a word to stop.
-func (m *reporting) optOut(ctx context.Context, contactID, to string, ch campaign.Channel) error {
+// optOut leaves a person alone who wrote a word to stop, in a session if it is known.
+func (m *reporting) optOut(ctx context.Context, contactID, sessionID, to string, ch campaign.Channel) error {
 	contact, err := m.c.addressee(ctx, contactID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	m.suppressions = append(m.suppressions, suppressionsOf(contact.ExternalID, to, ch, "opt_out", micros(m.now))...)
+	rows := suppressionsOf(contact.ExternalID, to, ch, "opt_out", micros(m.now))
+	if stands, err := m.redirected(ctx, &contact, sessionID, to); err != nil {
+		return err
+	} else if stands {
+		rows = within([]string{sessionID}, rows)
+	}
+	m.suppressions = append(m.suppressions, rows...)
 	return nil
 }
 
+// redirected reports that messages to a contact, in the session if it is known,
+// went to an address that is not theirs, as in mode redirect, and that whoever asks
+// to be left alone does so from none of theirs: they only stand in for the contact.
+func (m *reporting) redirected(ctx context.Context, contact *campaign.Contact, sessionID, from string) (bool, error) {
+	theirs := []string{address(contact.Email), address(contact.Phone), address(contact.TelegramChatID)}
+	if sessionID != "" {
+		s, err := m.c.session(ctx, sessionID, "")
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		theirs = append(theirs, address(s.Address))
+	}
+	if from = address(from); from != "" && slices.Contains(theirs, from) {
+		return false, nil
+	}
+	sent, err := m.c.sentTo(ctx, contact.ID, sessionID)
+	if err != nil {
+		return false, err
+	}
+	return len(sent) > 0 && !slices.ContainsFunc(sent, func(to string) bool { return slices.Contains(theirs, address(to)) }), nil
+}
+
+// sentTo returns where messages to a contact went, in one session or all told, the
+// newest first.
+func (c conn) sentTo(ctx context.Context, contactID, sessionID string) ([]string, error) {
+	return collect(ctx, c, `select address from sends where contact_id = $1 and address <> '' and (session_id = $2 or $2 = '')
+		group by address order by max(created_at) desc limit 100`, []any{contactID, sessionID}, scanText)
+}
+
+// talksAt returns the sessions of a contact whose messages went to the addresses.
+func (c conn) talksAt(ctx context.Context, contactID string, to []string) ([]string, error) {
+	return collect(ctx, c, `select session_id from sends where contact_id = $1 and session_id <> '' and `+c.s.dialect.in("address", "$2")+`
+		group by session_id`, []any{contactID, texts(to)}, scanText)
+}
+
 // Unsubscribe leaves a person alone who asked for it.
-func (s *Store) Unsubscribe(ctx context.Context, u Unsubscription) (*InboxEvent, error) {
+func (s *Store) Unsubscribe(ctx context.Context, u Unsubscription) ([]InboxEvent, error) {
 	now := at(u.At)
 	payload, err := json.Marshal(campaign.Event{ID: u.EventID, Kind: campaign.EventDelivery, Delivery: campaign.ReportOptOut, Reason: u.Reason})
 	if err != nil {
 		return nil, err
 	}
 	e := InboxEvent{ID: u.EventID, ContactID: u.ContactID, Kind: string(campaign.EventDelivery), Payload: payload, At: now}
-	fresh := false
+	var told []InboxEvent
 	err = s.write(ctx, func(c conn) error {
+		told = nil
 		contact, err := c.addressee(ctx, u.ContactID)
 		if err != nil {
 			return err
 		}
-		if err := c.addSuppressions(ctx, suppressionsOf(contact.ExternalID, u.Address, u.Channel, u.Reason, micros(now))); err != nil {
+		rows := suppressionsOf(contact.ExternalID, u.Address, u.Channel, u.Reason, micros(now))
+		sent, err := c.sentTo(ctx, u.ContactID, "")
+		if err != nil {
+			return err
+		}
+		if len(sent) > 0 && !slices.ContainsFunc(sent, func(to string) bool { return address(to) == address(u.Address) }) { // mode redirect: somebody else has the link
+			only, err := c.talksAt(ctx, u.ContactID, sent)
+			if err != nil {
+				return err
+			}
+			rows = within(only, rows)
+		}
+		if err := c.addSuppressions(ctx, rows); err != nil {
 			return err
 		}
 		n, err := c.exec(ctx, `insert into inbox (id, contact_id, session_id, kind, payload, content, at, unmatched, next_try_at, tries)
 			values ($1, $2, '', $3, $4, '', $5, '', $5, 0) on conflict do nothing`, e.ID, e.ContactID, e.Kind, string(payload), micros(now))
-		fresh = n == 1
-		return err
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			told = []InboxEvent{e}
+		}
+		ends, err := c.endCovered(ctx, rows, []InboxEvent{e}, now)
+		if err != nil {
+			return err
+		}
+		told = append(told, ends...)
+		return c.addEvents(ctx, ends)
 	})
-	if err != nil || !fresh {
+	if err != nil {
 		return nil, wrap(err, "unsubscribe contact %s", u.ContactID)
 	}
-	return &e, nil
+	return told, nil
 }
 
 // Addresses returns where messages to a contact were sent.
 func (s *Store) Addresses(ctx context.Context, contactID string) ([]string, error) {
-	found, err := collect(ctx, s.read(), `select address from sends where contact_id = $1 and address <> ''
-		group by address order by max(created_at) desc limit 100`, []any{contactID}, scanText)
+	found, err := s.read().sentTo(ctx, contactID, "")
 	return found, wrap(err, "read addresses of contact %s", contactID)
 }
 

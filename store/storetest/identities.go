@@ -120,7 +120,8 @@ func testIdentities(t *testing.T, s *store.Store) {
 
 	on = campaign.Telegram
 	// A chat that was not there is there when somebody opens it.
-	require.NoError(t, s.Suppress(ctx, store.Suppression{ID: "sp_1", Address: "+1777", Channel: campaign.Telegram, Reason: "bounced", CreatedAt: now}))
+	_, err = s.Suppress(ctx, store.Suppression{ID: "sp_1", Address: "+1777", Channel: campaign.Telegram, Reason: "bounced", CreatedAt: now})
+	require.NoError(t, err)
 	require.Equal(t, "bounced", m.suppressed("", "+1777", campaign.Telegram))
 	require.Empty(t, m.commit(tells(9, store.Identity{UserID: "US.2"}, func(e *store.ProviderEvent) { e.Address = "+1777" })))
 	require.Empty(t, m.suppressed("", "+1777", campaign.Telegram))

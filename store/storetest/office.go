@@ -17,9 +17,11 @@ import (
 func testSuppressions(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	twice(t, func() error {
-		return s.Suppress(ctx, store.Suppression{ExternalID: "P1", Reason: "do_not_contact", CreatedAt: now})
+		_, err := s.Suppress(ctx, store.Suppression{ExternalID: "P1", Reason: "do_not_contact", CreatedAt: now})
+		return err
 	})
-	require.NoError(t, s.Suppress(ctx, store.Suppression{ID: "sp_2", Address: " A@Example.com ", Channel: campaign.Email, Reason: "bounced", CreatedAt: now}))
+	_, err := s.Suppress(ctx, store.Suppression{ID: "sp_2", Address: " A@Example.com ", Channel: campaign.Email, Reason: "bounced", CreatedAt: now})
+	require.NoError(t, err)
 	for _, c := range []struct {
 		person, address string
 		channel         campaign.Channel

@@ -54,6 +54,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Testers", testTesters},
 		{"TelegramBot", testTelegramBot},
 		{"OptOuts", testOptOuts},
+		{"Covered", testCovered},
+		{"CoveredTesters", testCoveredTesters},
 		{"Limits", testLimits},
 		{"DailyCaps", testDailyCaps},
 		{"Pruning", testPruning},
