@@ -67,12 +67,16 @@ type Activities struct {
 	Log      *slog.Logger
 	// PublicURL is where people outside reach the API; "" puts no links into messages.
 	PublicURL string
+	// CountSend counts a call of a provider and how it ended: "sent", or the class of
+	// its failure. It is called by many goroutines at once; nil counts nothing.
+	CountSend func(provider, outcome string)
 
 	links   links
 	ahead   ahead
 	losses  losses
 	pauses  pauses
 	streaks streaks
+	outages outages
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -23,15 +22,9 @@ const (
 	findPause = 15 * time.Second
 )
 
-// Codes of what is wrong with the configuration before a provider is called.
-const (
-	noRedirect    = "no_redirect"    // the workspace has no address for mode redirect
-	wrongProvider = "wrong_provider" // the integration's provider does not carry the channel
-)
-
 // deliver takes one rendered message through the ledger and the provider.
 func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *campaign.Session, resend bool, limits *store.Limits) (campaign.SendOutcome, error) {
-	sender, through, err := a.sender(ctx, &m)
+	r, err := a.sender(ctx, &m)
 	if f, ok := errors.AsType[*channels.Failure](err); ok && f.Code != noRedirect {
 		return a.breaks(ctx, &m, f)
 	} else if ok || errors.Is(err, store.ErrNotFound) {
@@ -42,14 +35,14 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 	if err := a.mayCall(ctx, &m); err != nil {
 		return campaign.SendOutcome{}, err
 	}
-	if through.Paused { // since it was asked first
+	if r.integration.Paused { // since it was asked first
 		switch unsent, err := a.unsent(ctx, m.ID); {
 		case err != nil:
 			return campaign.SendOutcome{}, err
 		case unsent && m.Reply:
 			return campaign.SendOutcome{}, brokenFor("the integration is paused")
 		case unsent:
-			return *wait(campaign.HeldIntegration, through.ID, a.now()), nil
+			return *wait(campaign.HeldIntegration, r.integration.ID, a.now()), nil
 		}
 	}
 	row := store.Send{
@@ -64,7 +57,7 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 		return campaign.SendOutcome{}, err
 	}
 	if !fresh {
-		out, again, err := a.reconcile(ctx, sender, &m, &earlier, &row, resend)
+		out, again, err := a.reconcile(ctx, &r, &m, &earlier, &row, resend)
 		if err != nil || !again {
 			return out, err
 		}
@@ -73,39 +66,24 @@ func (a *Activities) deliver(ctx context.Context, m channels.Outbound, session *
 		}
 	}
 	age := a.streaks.age(m.Delivery.Integration)
-	receipt, err := sender.Send(ctx, m)
+	receipt, err := r.Send(ctx, m)
 	f := channels.Classify(err)
 	ctx = context.WithoutCancel(ctx)
 	if f != nil && f.MaybeSent() {
 		// Its row stays as sending: the next attempt looks it up, or sends it once more where the stage says so.
-		if _, ok := sender.(channels.Finder); ok || resend && fresh {
-			a.learn(ctx, &m, age, f, campaign.SendUnknown)
+		if _, ok := r.Sender.(channels.Finder); ok || resend && fresh {
+			a.learn(ctx, &m, &r, age, f, campaign.SendUnknown)
 			return campaign.SendOutcome{}, lookUp(f)
 		}
 	}
 	out, err := a.settle(ctx, &m, receipt, f)
-	a.learn(ctx, &m, age, f, out.Outcome)
+	a.learn(ctx, &m, &r, age, f, out.Outcome)
 	return out, err
-}
-
-// learn keeps what a call's end tells about its integration.
-func (a *Activities) learn(ctx context.Context, m *channels.Outbound, age int, f *channels.Failure, outcome string) {
-	if a.Mode == ModeOutbox {
-		return
-	}
-	switch {
-	case f == nil, outcome == campaign.SendSent: // or a webhook was faster than the answer that did not come
-		a.streaks.end(m.Delivery.Integration, false)
-	case f.MaybeSent():
-		if err := a.unanswered(ctx, m, age, f); err != nil { // the next one tries again
-			a.Log.Warn("integration not paused", "integration_id", m.Delivery.Integration, "error", err)
-		}
-	}
 }
 
 // reconcile says what became of an earlier attempt of the same message, or
 // that it surely never left and may be sent again.
-func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *channels.Outbound, earlier, row *store.Send, resend bool) (campaign.SendOutcome, bool, error) {
+func (a *Activities) reconcile(ctx context.Context, r *route, m *channels.Outbound, earlier, row *store.Send, resend bool) (campaign.SendOutcome, bool, error) {
 	switch earlier.State {
 	case store.SendSent:
 		if earlier.PayloadHash != row.PayloadHash {
@@ -115,7 +93,7 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 	case store.SendFailed:
 		return campaign.SendOutcome{Outcome: campaign.SendFailed, Reason: earlier.Reason}, false, nil
 	}
-	if finder, ok := sender.(channels.Finder); ok {
+	if finder, ok := r.Sender.(channels.Finder); ok {
 		sought := *m
 		sought.At = earlier.CreatedAt // when it may have left, not when it is looked for
 		receipt, found, err := finder.Find(ctx, sought)
@@ -131,7 +109,8 @@ func (a *Activities) reconcile(ctx context.Context, sender channels.Sender, m *c
 			return campaign.SendOutcome{}, false, notNow("it did not leave, and may not go now")
 		}
 		if err == nil {
-			a.learn(ctx, m, 0, nil, campaign.SendSent)
+			a.streaks.end(r.integration.ID, false)
+			a.works(ctx, r)
 			out, err := a.settle(ctx, m, receipt, nil)
 			return out, false, err
 		}
@@ -262,46 +241,6 @@ func (a *Activities) suppressFor(ctx context.Context, m *channels.Outbound, clas
 		}
 	}
 	return nil
-}
-
-// sender opens the provider of a message: the outbox unless the mode lets it
-// out. What a person must mend is a *channels.Failure or store.ErrNotFound.
-func (a *Activities) sender(ctx context.Context, m *channels.Outbound) (channels.Sender, campaign.Integration, error) {
-	deps := channels.Deps{HTTP: a.HTTP, Dial: a.Dial, Now: a.Now}
-	if a.Mode == ModeOutbox {
-		i := campaign.Integration{ID: "outbox", Provider: "outbox"}
-		s, err := a.Channels.Open(i, deps)
-		return s, i, err
-	}
-	i, err := a.Store.Integration(ctx, m.Delivery.Integration)
-	if err != nil {
-		return nil, i, fmt.Errorf("the integration %q: %w", m.Delivery.Integration, err)
-	}
-	m.Delivery.Integration = i.ID // it may have been named by its name
-	if p, ok := a.Channels.Provider(i.Provider); ok && !p.Describe().Serves(m.Channel) {
-		return nil, i, channels.Fail(channels.Config, wrongProvider, "the integration %s is of %s, which does not carry %s: name another one, then resume", i.Name, i.Provider, m.Channel)
-	}
-	if deps.Secrets, err = a.Store.IntegrationSecrets(ctx, i.ID); err != nil {
-		return nil, i, err
-	}
-	if a.Mode == ModeRedirect {
-		if m.To, err = a.redirectAddress(ctx, m.Channel); err != nil {
-			return nil, i, err
-		}
-	}
-	s, err := a.Channels.Open(i, deps)
-	return s, i, err
-}
-
-func (a *Activities) redirectAddress(ctx context.Context, ch campaign.Channel) (string, error) {
-	s, err := a.settings(ctx)
-	if err != nil {
-		return "", err
-	}
-	if to := s.Redirect[string(ch)]; to != "" {
-		return to, nil
-	}
-	return "", channels.Fail(channels.Config, noRedirect, "mode redirect needs an address for %s in PUT /v1/settings: redirect.%s", ch, ch)
 }
 
 func payloadHash(m *channels.Outbound) string {

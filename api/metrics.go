@@ -42,6 +42,7 @@ func newMetrics(s *Server) *metrics {
 	}, []string{"provider", "what"})
 	m.registry.MustRegister(m.requests, m.seconds, m.hooks, m.reports, &census{server: s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(s.Collectors...)
 	return m
 }
 

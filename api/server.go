@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 
 	"carillon/agents"
@@ -63,6 +64,7 @@ type Deps struct {
 	Now         func() time.Time
 	Console     http.Handler // serves every path that is not ours; may be nil
 	Version     string
+	Collectors  []prometheus.Collector // what else /metrics shows
 }
 
 // Server is the API; see [Server.Handler].

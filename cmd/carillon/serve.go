@@ -56,6 +56,7 @@ type workerCmd struct {
 	common
 	pythonFlags
 	database
+	MetricsListen string `name:"metrics-listen" env:"CARILLON_METRICS_LISTEN" help:"Address that serves /metrics of this worker; none if not given."`
 }
 
 // Run works until the context ends.
@@ -65,6 +66,13 @@ func (w *workerCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer s.close()
+	if w.MetricsListen != "" {
+		h, _, err := serveMetrics(ctx, w.MetricsListen, s.log, s.sends)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = h.Close() }()
+	}
 	work := s.worker()
 	if err := work.Start(ctx); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
@@ -43,11 +44,12 @@ type service struct {
 	pool      *strategies.Pool
 	api       *api.Server // once it is served
 	egress    *egress.Proxy
+	sends     sendCounter
 }
 
 // open opens the store and the strategy pool and dials Temporal.
 func (c *common) open(ctx context.Context, dsn string, o client.Options, py strategies.Options) (_ *service, err error) {
-	s := &service{common: *c, log: c.logger(), renderer: channels.NewRenderer()}
+	s := &service{common: *c, log: c.logger(), renderer: channels.NewRenderer(), sends: newSendCounter()}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -126,7 +128,7 @@ func (s *service) worker() *worker.Worker {
 	return worker.New(s.temporal, worker.Options{
 		Activities: &activities.Activities{
 			Store: s.store, Runner: s.pool, Channels: s.registry, Agents: s.agents, Renderer: s.renderer, Relay: s.relay, Temporal: s.temporal,
-			HTTP: s.http, Dial: s.dial, Mode: s.Mode, Now: time.Now, Log: s.log, PublicURL: s.PublicURL,
+			HTTP: s.http, Dial: s.dial, Mode: s.Mode, Now: time.Now, Log: s.log, PublicURL: s.PublicURL, CountSend: s.sends.count,
 		},
 		Log: s.log,
 	})
@@ -151,7 +153,7 @@ func (s *service) serve(l net.Listener, adminKey, ui string, requireKeys bool) (
 	server, err := api.New(api.Deps{
 		Store: s.store, Temporal: s.temporal, Relay: s.relay, Runner: pythonRunner{s.pool}, Channels: s.registry, Agents: s.agents, Renderer: s.renderer,
 		Mode: s.Mode, PublicURL: s.PublicURL, TemporalUI: ui, AdminKey: adminKey, RequireKeys: requireKeys, Log: s.log, Now: time.Now, Version: version,
-		Namespace: s.namespace, HTTP: s.http, Dial: s.dial,
+		Namespace: s.namespace, HTTP: s.http, Dial: s.dial, Collectors: []prometheus.Collector{s.sends},
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
