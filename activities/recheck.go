@@ -63,7 +63,7 @@ func (p *passage) recheck(ctx context.Context, session *campaign.Session) (*camp
 // unsent reports that no earlier attempt began: what opens without a word has
 // no row in the ledger, but its session.
 func (p *passage) unsent(ctx context.Context, session *campaign.Session) (bool, error) {
-	row, err := p.a.Store.SendRow(ctx, ledgerID(p.m))
+	row, err := p.a.Store.SendRow(ctx, p.m.SendID())
 	if err == nil || !errors.Is(err, store.ErrNotFound) {
 		return row.State == store.SendRetry, err
 	}

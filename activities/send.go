@@ -60,15 +60,6 @@ func (a *Activities) unsent(ctx context.Context, id string) (bool, error) {
 	return row.State == store.SendRetry, err
 }
 
-// ledgerID is the id of a communication's row: one per operator's retry, so
-// only a person can have a message of unknown outcome sent again.
-func ledgerID(m *campaign.Communication) string {
-	if m.Attempt > 0 {
-		return fmt.Sprintf("%s#%d", m.ID, m.Attempt+1)
-	}
-	return m.ID
-}
-
 func trouble(reason, format string, args ...any) campaign.SendOutcome {
 	return campaign.SendOutcome{Outcome: campaign.SendAttention, Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
@@ -160,7 +151,7 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		d.Integration = session.IntegrationID
 	}
 	message := channels.Outbound{
-		ID: ledgerID(p.m), CorrelationKey: ledgerID(p.m), Channel: d.Channel, To: to, Subject: rendered.Subject, Body: rendered.Body,
+		ID: p.m.SendID(), CorrelationKey: p.m.SendID(), Channel: d.Channel, To: to, Subject: rendered.Subject, Body: rendered.Body,
 		HTML: rendered.HTML, Delivery: d, Variables: rendered.Variables, CampaignID: p.campaign.ID, ContactID: p.contact.ID,
 		CommunicationID: p.m.ID, SessionID: out.SessionID, UnsubscribeURL: link, At: p.a.now(),
 	}

@@ -88,7 +88,7 @@ func (s *Server) plan(ctx context.Context, in *contactPath) (*body[Plan], error)
 	if c.StartedAt != nil && !c.Status.Ended() && s.Temporal != nil {
 		p, err := s.askPlan(ctx, &c)
 		if err == nil {
-			err = s.look(ctx, &c, &p)
+			err = errors.Join(s.look(ctx, &c, &p), s.underWay(ctx, &c, &p))
 			return &body[Plan]{Body: p}, err
 		}
 		_, notReady := errors.AsType[*serviceerror.WorkflowNotReady](err)
@@ -100,7 +100,7 @@ func (s *Server) plan(ctx context.Context, in *contactPath) (*body[Plan], error)
 	if c.StartedAt != nil && !c.Status.Ended() && gone {
 		p.Blockers = append(p.Blockers, "its workflow is gone: restart it")
 	}
-	err = s.look(ctx, &c, &p)
+	err = errors.Join(s.look(ctx, &c, &p), s.underWay(ctx, &c, &p))
 	return &body[Plan]{Body: p}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/campaign"
+	"carillon/store"
 )
 
 // The plan says why nothing is sent, also of contacts that no workflow knows.
@@ -90,4 +91,41 @@ func TestStuckContactsAreFound(t *testing.T) {
 	require.Len(t, list("overdue_by=10s&limit=1&cursor="+first["next_cursor"].(string)), 1)
 	require.Equal(t, "held_for", s.call("GET", path+"/contacts?held_for=long", nil).fails(422).Errors[0].Field)
 	require.Equal(t, "overdue_by", s.call("GET", path+"/stuck?overdue_by=-1h", nil).fails(422).Errors[0].Field)
+}
+
+// A message that its provider does not take is under way, and the plan says so.
+func TestThePlanSaysThatAMessageIsUnderWay(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := serve(t)
+	f := &front{t: t, store: s.store, url: s.url}
+	c := f.addCampaign(campaign.Running)
+	require.NoError(t, s.store.CreateIntegration(ctx, campaign.Integration{ID: "in_grid", Name: "Grid", Provider: "sendgrid", Status: "ok"}))
+	began := time.Date(2026, 11, 26, 18, 40, 0, 0, time.UTC)
+	contact := f.addContact(c, "1", func(c *campaign.Contact) {
+		c.Status, c.StartedAt = campaign.ContactActive, &began
+		c.Communications[0].Channel, c.Communications[0].Status = campaign.Email, campaign.StatusAt{Status: campaign.CommunicationStarted, At: began}
+	})
+	m := contact.Communications[0]
+	plan := func() map[string]any { return s.call("GET", contactPath(contact)+"/plan", nil).ok(200) }
+	require.Equal(t, "First letter is about to be sent by email, since 2026-11-26T18:40:00Z", plan()["next_action"])
+	require.Empty(t, plan()["blockers"])
+
+	_, _, err := s.store.ClaimSend(ctx, store.Send{
+		ID: m.ID, ContactID: contact.ID, CampaignID: c.ID, CommunicationID: m.ID, IntegrationID: "in_grid", Channel: campaign.Email, State: store.SendSending, CreatedAt: began,
+	}, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, "First letter is being sent by email, since 2026-11-26T18:40:00Z", plan()["next_action"])
+	require.NoError(t, s.store.SettleSend(ctx, m.ID, store.SendRetry, "", "retryable 503: service unavailable", began.Add(time.Minute)))
+	_, err = s.store.UpdateIntegration(ctx, "in_grid", func(i *campaign.Integration) error { i.Status, i.StatusMessage = "error", "it is away"; return nil })
+	require.NoError(t, err)
+	require.Equal(t, "First letter is being sent by email, since 2026-11-26T18:40:00Z; it is tried again by itself", plan()["next_action"])
+	require.Equal(t, []any{"it was not taken at 2026-11-26T18:41:00Z: retryable 503: service unavailable", "the integration Grid is in error: it is away"}, plan()["blockers"])
+
+	_, _, err = s.store.ClaimSend(ctx, store.Send{
+		ID: m.ID, ContactID: contact.ID, CampaignID: c.ID, CommunicationID: m.ID, IntegrationID: "in_grid", Channel: campaign.Email, State: store.SendSending, CreatedAt: began,
+	}, nil, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.store.SettleSend(ctx, m.ID, store.SendSent, "p-1", "", began.Add(2*time.Minute)))
+	require.Empty(t, plan()["next_action"])
 }

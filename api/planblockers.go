@@ -212,6 +212,8 @@ func (o *outlook) integration(ctx context.Context) error {
 		return err
 	case i.Paused:
 		o.add("the integration %s is paused", i.Name)
+	case i.Status == "error":
+		o.add("the integration %s is in error: %s", i.Name, i.StatusMessage)
 	}
 	if why := o.s.wrongProvider(&i, &o.drawn); why != "" && o.s.Mode != ModeOutbox {
 		o.add("%s", why)

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -110,6 +111,15 @@ func (m *Communication) advance(to CommunicationStatus, at time.Time) bool {
 	}
 	m.Status = StatusAt{Status: to, At: at}
 	return true
+}
+
+// SendID is the id of the communication's row in the ledger: one per operator's
+// retry, so only a person can have a message of unknown outcome sent again.
+func (m *Communication) SendID() string {
+	if m.Attempt > 0 {
+		return fmt.Sprintf("%s#%d", m.ID, m.Attempt+1)
+	}
+	return m.ID
 }
 
 // opening reports whether a message opened the communication: its id is the
