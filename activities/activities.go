@@ -71,12 +71,13 @@ type Activities struct {
 	// its failure. It is called by many goroutines at once; nil counts nothing.
 	CountSend func(provider, outcome string)
 
-	links   links
-	ahead   ahead
-	losses  losses
-	pauses  pauses
-	streaks streaks
-	outages outages
+	links    links
+	ahead    ahead
+	losses   losses
+	pauses   pauses
+	streaks  streaks
+	outages  outages // of integrations
+	silences outages // of agents
 }
 
 func (a *Activities) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }

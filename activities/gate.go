@@ -238,7 +238,7 @@ func (g *gate) agentReady(ctx context.Context) (*campaign.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	if agent.Status != campaign.AgentRunning {
+	if !agent.Status.Runs() {
 		return held(campaign.HeldAgentStopped, agent.ID, g.in.Now), nil
 	}
 	if agent.MaxSessions == nil && agent.DailySessions == nil {

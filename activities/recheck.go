@@ -51,7 +51,7 @@ func (p *passage) recheck(ctx context.Context, session *campaign.Session) (*camp
 		return nil, nil
 	}
 	agent, err := p.a.Store.Agent(ctx, p.delivery.Agent)
-	if errors.Is(err, store.ErrNotFound) || err == nil && agent.Status == campaign.AgentRunning {
+	if errors.Is(err, store.ErrNotFound) || err == nil && agent.Status.Runs() {
 		return nil, nil
 	}
 	if err != nil {

@@ -180,7 +180,7 @@ func (a *Activities) causeGone(ctx context.Context, campaignID, cause, ref strin
 		return isNotFound(err) || !i.Paused, i.UpdatedAt, ignoreMissing(err)
 	case campaign.HeldAgentStopped:
 		g, err := a.Store.Agent(ctx, ref)
-		return isNotFound(err) || g.Status == campaign.AgentRunning, g.UpdatedAt, ignoreMissing(err)
+		return isNotFound(err) || g.Status.Runs(), g.UpdatedAt, ignoreMissing(err)
 	default:
 		return false, changed, nil
 	}

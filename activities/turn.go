@@ -116,7 +116,7 @@ func (a *Activities) whoSpeaks(ctx context.Context, in *workflows.TurnInput, s *
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
-	case agent.Status == campaign.AgentRunning:
+	case agent.Status.Runs():
 		return &agent, nil, nil
 	}
 	h = &campaign.Hold{Cause: campaign.HeldAgentStopped, Ref: agent.ID, Since: in.Now}
@@ -152,6 +152,7 @@ func (a *Activities) speak(ctx context.Context, agent campaign.Agent, id string,
 		return agents.Answer{}, err
 	}
 	answer, err := speaker.Speak(ctx, t)
+	a.asked(ctx, &agent, id, err)
 	if errors.Is(err, channels.ErrPrivate) { // no later attempt is let through either
 		err = &agents.Failure{Permanent: true, Err: err}
 	}

@@ -198,7 +198,10 @@ func (i *inspection) delivery(ctx context.Context, at string, d *campaign.Delive
 }
 
 func (i *inspection) agent(at string, d *campaign.Delivery, a *campaign.Agent) {
-	if a.Status != campaign.AgentRunning {
+	switch {
+	case a.Status == campaign.AgentError:
+		i.warnf("agent_not_running", at+".agent", "the agent %q is in error: %s", a.Name, a.StatusMessage)
+	case !a.Status.Runs():
 		i.warnf("agent_not_running", at+".agent", "the agent %q is %s: communications wait until it runs", a.Name, a.Status)
 	}
 	known := slices.Contains(places(a), d.StartState)

@@ -232,7 +232,9 @@ func (o *outlook) agent(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return err
-	case a.Status != campaign.AgentRunning:
+	case a.Status == campaign.AgentError:
+		o.add("the agent %s is in error: %s", a.Name, a.StatusMessage)
+	case !a.Status.Runs():
 		o.add("the agent %s is %s", a.Name, a.Status)
 	}
 	return nil

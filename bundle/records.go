@@ -95,8 +95,12 @@ func (b *Strategy) Into(s *campaign.Strategy) {
 
 // FromAgent is the agent as a bundle says it.
 func FromAgent(a *campaign.Agent) Agent {
+	status := a.Status
+	if status.Runs() { // that it gives no answers just now is not the bundle's business
+		status = campaign.AgentRunning
+	}
 	return Agent{
-		Name: a.Name, Kind: a.Kind, Status: a.Status, Instructions: a.Instructions, States: a.States, ResultFields: a.ResultFields,
+		Name: a.Name, Kind: a.Kind, Status: status, Instructions: a.Instructions, States: a.States, ResultFields: a.ResultFields,
 		Integrations: a.Integrations, MaxSessions: a.MaxSessions, DailySessions: a.DailySessions, Settings: a.Settings,
 	}
 }

@@ -48,8 +48,11 @@ type AgentStatus string
 const (
 	AgentStopped AgentStatus = "stopped"
 	AgentRunning AgentStatus = "running"
-	AgentError   AgentStatus = "error"
+	AgentError   AgentStatus = "error" // it runs, and gives no answers: it is asked again until it does
 )
+
+// Runs reports whether the agent takes conversations: one in error is asked on.
+func (s AgentStatus) Runs() bool { return s == AgentRunning || s == AgentError }
 
 // Agent is who talks in a session.
 type Agent struct {
