@@ -44,3 +44,27 @@ func TestAProviderThatGivesNoAnswersUsesUpFewContacts(t *testing.T) {
 	require.Len(t, s.contacts("&attention=send_unknown"), len(asked))
 	require.Equal(t, "ok", s.get("/v1/integrations/" + s.integrationID)["status"])
 }
+
+// SendGrid takes nothing for a while; what it was given waits, and everybody sees why.
+func TestAnOutageOfAProviderIsSeenAndEnds(t *testing.T) {
+	t.Parallel()
+	s := live(t, "live").mail("Ann: Notice")
+	s.grid.Always(&channeltest.Fault{Method: http.MethodPost, Status: http.StatusServiceUnavailable, Body: "service unavailable"})
+	s.bringForward("Ann", "Notice")
+	integration := func() doc { return s.get("/v1/integrations/" + s.integrationID) }
+	eventually(t, patience, "the integration is in error", func() bool { return integration()["status"] == "error" })
+	require.Contains(t, integration()["status_message"], "messages wait and are tried again: SendGrid has taken none since ")
+	require.Contains(t, integration()["status_message"], "its last answer: retryable 503")
+	require.Equal(t, false, integration()["paused"])
+	plan := s.get(s.of("Ann") + "/plan")
+	require.Contains(t, plan["next_action"], "is being sent by email_notification, since ")
+	require.Contains(t, fmt.Sprint(plan["blockers"]), "the integration Grid is in error")
+	require.Contains(t, string(s.must(http.MethodGet, "/metrics", nil).body), `carillon_sends_total{outcome="retryable",provider="sendgrid"}`)
+
+	s.grid.Always(nil)
+	s.awaitStatus("Ann", "completed", patience)
+	require.Len(t, s.to("Ann"), 1)
+	require.Equal(t, "ok", integration()["status"])
+	require.Empty(t, integration()["status_message"])
+	require.Contains(t, string(s.must(http.MethodGet, "/metrics", nil).body), `carillon_sends_total{outcome="sent",provider="sendgrid"} 1`)
+}
