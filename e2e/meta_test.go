@@ -75,7 +75,7 @@ func TestWhatMetaAsksFor(t *testing.T) {
 		s.must(http.MethodPost, session+"/handoff", nil)
 		refused := s.do(http.MethodPost, session+"/reply", doc{"content": "A person here."})
 		require.Equal(t, http.StatusConflict, refused.status)
-		require.Contains(t, string(refused.body), "within 24 hours of the contact's last message, and the contact wrote never")
+		require.Contains(t, string(refused.body), "within 24 hours of the contact's last message, and the contact has not written yet")
 		s.say(s.person["Cid"], "Hello?")
 		eventually(t, patience, "it is in the session", func() bool { return len(s.get(session)["messages"].([]any)) == 2 })
 		s.must(http.MethodPost, session+"/reply", doc{"content": "A person here."})
