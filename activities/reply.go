@@ -10,8 +10,8 @@ import (
 	"carillon/workflows"
 )
 
-// Reply sends one message inside an open session. Idempotent through the
-// ledger, as Send is.
+// Reply sends one message inside a session. Idempotent through the ledger, as Send
+// is; a person who has one of unknown outcome sent again gives it a new row.
 func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campaign.SendOutcome, error) {
 	s, err := a.Store.Session(ctx, in.SessionID)
 	if err != nil {
@@ -31,7 +31,7 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 		return trouble("message_missing", "session %s has no message %s", s.ID, in.MessageID), nil
 	}
 	message := channels.Outbound{
-		ID: in.MessageID, CorrelationKey: in.MessageID, Channel: s.Channel, To: s.Address, Body: content, Reply: true,
+		ID: attemptID(in.MessageID, in.Attempt), CorrelationKey: attemptID(in.MessageID, in.Attempt), Channel: s.Channel, To: s.Address, Body: content, Reply: true,
 		Delivery: campaign.Delivery{Channel: s.Channel, Integration: s.IntegrationID}, CampaignID: in.CampaignID, ContactID: in.ContactID,
 		CommunicationID: in.CommunicationID, SessionID: s.ID, Heard: heard, At: a.now(),
 	}
@@ -41,7 +41,7 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	if err := a.thread(ctx, &message, &s); err != nil {
 		return campaign.SendOutcome{}, err
 	}
-	out, err := a.answer(ctx, message)
+	out, err := a.answer(ctx, &in, message)
 	if err != nil {
 		return out, err
 	}
@@ -56,13 +56,18 @@ func (a *Activities) Reply(ctx context.Context, in workflows.ReplyInput) (campai
 	return out, a.Store.MarkMessage(ctx, in.MessageID, delivery, out.ProviderMessageID, reason)
 }
 
-// answer delivers a reply unless the person must not be contacted any more.
-func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.SendOutcome, error) {
+// answer delivers one attempt of a message unless the person must not be contacted any more.
+func (a *Activities) answer(ctx context.Context, in *workflows.ReplyInput, m channels.Outbound) (campaign.SendOutcome, error) {
 	unsent, err := a.unsent(ctx, m.ID)
 	if err != nil {
 		return campaign.SendOutcome{}, err
 	}
 	if unsent {
+		if in.Attempt > 0 {
+			if err := a.Store.RenewMessage(ctx, in.MessageID); err != nil {
+				return campaign.SendOutcome{}, err
+			}
+		}
 		c, err := a.Store.Contact(ctx, m.CampaignID, m.ContactID)
 		if err != nil {
 			return campaign.SendOutcome{}, settled(err)
@@ -75,7 +80,7 @@ func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.
 			return campaign.SendOutcome{}, err
 		} else if paused != "" {
 			const why = "the integration is paused"
-			if err := a.Store.MarkMessage(ctx, m.ID, "pending", "", why); err != nil {
+			if err := a.Store.MarkMessage(ctx, in.MessageID, "pending", "", why); err != nil {
 				return campaign.SendOutcome{}, err
 			}
 			return campaign.SendOutcome{}, brokenFor(why)
@@ -87,4 +92,13 @@ func (a *Activities) answer(ctx context.Context, m channels.Outbound) (campaign.
 		}
 	}
 	return a.deliver(ctx, m, nil, false, nil)
+}
+
+// attemptID is the id of a message's row: one per operator's retry, so only a person
+// can have one of unknown outcome sent again.
+func attemptID(id string, attempt int) string {
+	if attempt > 0 {
+		return fmt.Sprintf("%s#%d", id, attempt+1)
+	}
+	return id
 }

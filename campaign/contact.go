@@ -62,6 +62,13 @@ type Attention struct {
 	Detail          string    `json:"detail"`
 	CommunicationID string    `json:"communication_id,omitempty"`
 	Since           time.Time `json:"since"`
+
+	// Of a message inside a session.
+	SessionID string `json:"session_id,omitempty"`
+	MessageID string `json:"message_id,omitempty"`
+	Attempt   int    `json:"attempt,omitempty"` // how often a person has had it sent again
+
+	More []Attention `json:"more,omitempty"` // what else a person must look at, after this
 }
 
 // Counts are the messages of a contact.

@@ -236,7 +236,8 @@ type Command struct {
 	SessionID       string        `json:"session_id,omitempty"`
 	From            string        `json:"from,omitempty"` // the session a late one follows
 	MessageID       string        `json:"message_id,omitempty"`
-	Queue           string        `json:"queue,omitempty"` // task queue of a reply's integration
+	Attempt         int           `json:"attempt,omitempty"` // of reply: how often a person has had the message sent again
+	Queue           string        `json:"queue,omitempty"`   // task queue of a reply's integration
 	Verdict         *Verdict      `json:"verdict,omitempty"`
 	Type            StrategyType  `json:"type,omitempty"`
 	Ending          *Ending       `json:"ending,omitempty"`

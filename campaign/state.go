@@ -23,6 +23,7 @@ type State struct {
 	Holds     []CommHold  `json:"holds,omitempty"`     // what waits for something outside
 	Deferrals []Deferral  `json:"deferrals,omitempty"` // planned communications that may not go yet
 	Trouble   *Trouble    `json:"trouble,omitempty"`
+	Unheard   []Unheard   `json:"unheard,omitempty"` // answers that are before a person
 	Final     *FinalStage `json:"final,omitempty"`
 	Stopping  string      `json:"stopping,omitempty"` // the reason, once a stop was asked for
 	Unguided  bool        `json:"unguided,omitempty"` // the campaign has no aggregation strategy
@@ -67,6 +68,8 @@ type Reply struct {
 	MessageID       string `json:"message_id"`
 	SessionID       string `json:"session_id"`
 	CommunicationID string `json:"communication_id"`
+	Author          Author `json:"author,omitempty"`
+	Attempt         int    `json:"attempt,omitempty"` // as a communication's
 }
 
 // Closing is a session, or a waiting notification, that is to be closed.
@@ -149,8 +152,10 @@ type RowSettle struct {
 // NewState begins the run of a contact.
 func NewState(c Contact) State {
 	s := State{Contact: c}
-	if c.Attention != nil {
+	s.takeUnheard(c.Attention)
+	if c.Attention != nil && c.Attention.MessageID == "" {
 		s.Trouble = &Trouble{Attention: *c.Attention, Kind: TroubleSend}
+		s.Trouble.More = nil
 		switch c.Attention.Reason {
 		case "strategy_error":
 			s.Trouble.Kind = TroubleStrategy
@@ -337,6 +342,9 @@ func (s *State) Blockers() []string {
 	}
 	if s.Trouble != nil {
 		why = append(why, "needs attention: "+orElse(s.Trouble.Detail, s.Trouble.Reason))
+	}
+	for i := range s.Unheard {
+		why = append(why, "needs attention before it can end: "+s.Unheard[i].Detail)
 	}
 	if s.Stopping != "" {
 		why = append(why, "it is being stopped: "+s.Stopping)

@@ -50,7 +50,7 @@ func (s *State) handle(e *Event, now time.Time) []Command {
 	case EventRelease:
 		s.onRelease(e.Release, now)
 	case EventOperate:
-		s.operate(e.Operation, now)
+		return s.operate(e.Operation, now)
 	case EventPerson:
 		s.onPerson(e, now)
 	case EventLinked:
@@ -155,7 +155,7 @@ func (s *State) jobDone(kind CommandKind) (Command, bool) {
 // complete ends the contact when nothing is planned or open any more and it has
 // reached a final stage, or nobody is there to plan anything.
 func (s *State) complete(now time.Time) {
-	if s.Final == nil && !s.Unguided || s.Trouble != nil || !s.nothingLeft() {
+	if s.Final == nil && !s.Unguided || s.Trouble != nil || len(s.Unheard) > 0 || !s.nothingLeft() {
 		return
 	}
 	if s.Final == nil {
@@ -252,10 +252,8 @@ func (s *State) refresh(now time.Time) {
 	if c.Status != ContactPending {
 		c.Status = ContactActive
 	}
-	if s.Trouble != nil {
+	if c.Attention = s.attention(); c.Attention != nil {
 		c.Status = ContactNeedsAttention
-		a := s.Trouble.Attention
-		c.Attention = &a
 	}
 	for i := range s.Holds {
 		if h := s.Holds[i].Hold; c.Held == nil || h.Since.Before(c.Held.Since) {

@@ -11,11 +11,11 @@ func (s *State) CanOperate(op *Operation) error {
 	ended := c.Status.Ended()
 	switch op.Action {
 	case OperateRetry:
-		if s.Trouble == nil {
+		if s.Trouble == nil && len(s.Unheard) == 0 {
 			return Errorf(CodeConflict, "the contact is %s: there is nothing to retry", c.Status)
 		}
 	case OperateSkip:
-		if ended || s.Trouble == nil && c.Next() == nil {
+		if ended || s.Trouble == nil && len(s.Unheard) == 0 && c.Next() == nil {
 			return Errorf(CodeConflict, "the contact is %s and nothing is planned: there is nothing to skip", c.Status)
 		}
 	case OperateStop, OperatePause:
@@ -58,17 +58,28 @@ func (s *State) CanOperate(op *Operation) error {
 
 // operate carries an operator's decision out; one that does not fit (any more)
 // changes nothing.
-func (s *State) operate(op *Operation, now time.Time) {
+func (s *State) operate(op *Operation, now time.Time) []Command {
 	if op == nil || s.CanOperate(op) != nil {
-		return
+		return nil
 	}
 	c := &s.Contact
 	data := map[string]any{"action": op.Action, "actor": op.Actor}
+	aside := s.Trouble == nil && len(s.Unheard) > 0 // what keeps the contact waiting is decided first
+	if aside && (op.Action == OperateRetry || op.Action == OperateSkip) {
+		data["message_id"] = s.Unheard[0].Reply.MessageID
+	}
 	s.decide(now, DecisionOperator, op.Action, upper(op.Action)+" by "+orElse(op.Actor, "an operator"), data)
 	switch op.Action {
 	case OperateRetry:
+		if aside {
+			return s.sayAgain()
+		}
 		s.retry(op, now)
 	case OperateSkip:
+		if aside {
+			s.leaveUnheard()
+			return nil
+		}
 		s.skipByOperator(now)
 	case OperatePause:
 		c.Paused = true
@@ -82,8 +93,12 @@ func (s *State) operate(op *Operation, now time.Time) {
 		m := c.Communication(op.CommunicationID)
 		m.StartDate = op.StartDate.UTC().Truncate(time.Microsecond)
 	case OperateMove:
+		if aside {
+			s.leaveUnheard()
+		}
 		s.move(op, now)
 	}
+	return nil
 }
 
 func (s *State) retry(op *Operation, now time.Time) {
@@ -203,7 +218,7 @@ func (s *State) advanceStop(now time.Time) []Command {
 			}
 		}
 	}
-	s.Trouble = nil
+	s.Trouble, s.Unheard = nil, nil
 	for i := range s.Open {
 		o := &s.Open[i]
 		if !s.isClosing(o) {

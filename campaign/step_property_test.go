@@ -617,11 +617,11 @@ func (w *world) judge() {
 		}
 		w.judgeOne(m)
 	}
-	if c.Status == campaign.ContactCompleted && (c.Next() != nil || len(s.Open)+len(s.Closing)+len(s.Ended)+len(s.Holds)+len(s.Deferrals) > 0 || s.Sending != "" || s.Trouble != nil) {
+	if c.Status == campaign.ContactCompleted && (c.Next() != nil || len(s.Open)+len(s.Closing)+len(s.Ended)+len(s.Holds)+len(s.Deferrals) > 0 || s.Sending != "" || s.Trouble != nil || len(s.Unheard) > 0) {
 		w.t.Fatalf("the contact is completed with something left: %s", mustJSON(w.t, s))
 	}
-	if s.Trouble == nil && c.Status == campaign.ContactNeedsAttention {
-		w.t.Fatalf("the contact needs attention for no reason")
+	if (s.Trouble != nil || len(s.Unheard) > 0) != (c.Status == campaign.ContactNeedsAttention) && !c.Status.Ended() {
+		w.t.Fatalf("the contact is %s, and a person is asked: %s", c.Status, mustJSON(w.t, s))
 	}
 	if at, why, ok := s.Wake(); ok && !at.After(w.now) {
 		w.t.Fatalf("Wake is %s (%s) and now is %s: a hot loop", at, why, w.now)

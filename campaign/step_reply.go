@@ -31,19 +31,21 @@ func (s *State) replying(sessionID string) *Reply {
 }
 
 func (s *State) sendReply(r *Reply) Command {
-	return s.spawn(Command{Kind: CommandReply, CommunicationID: r.CommunicationID, SessionID: r.SessionID, MessageID: r.MessageID, Queue: s.route(r.CommunicationID).Queue})
+	return s.spawn(Command{Kind: CommandReply, CommunicationID: r.CommunicationID, SessionID: r.SessionID, MessageID: r.MessageID, Attempt: r.Attempt, Queue: s.route(r.CommunicationID).Queue})
 }
 
 // onReplySent takes the result of a message inside a session, and sends the next.
 func (s *State) onReplySent(e *Event, now time.Time) []Command {
 	s.Replies = slices.DeleteFunc(s.Replies, func(id string) bool { return id == e.MessageID })
 	s.Dirty = true
-	s.settleReply(e, now)
 	i := slices.IndexFunc(s.Line, func(r Reply) bool { return r.MessageID == e.MessageID })
-	if i < 0 {
+	if i < 0 { // of an older history
+		s.settleReply(e, nil, now)
 		return nil
 	}
-	session := s.Line[i].SessionID
+	said := s.Line[i]
+	s.settleReply(e, &said, now)
+	session := said.SessionID
 	s.Line = slices.Delete(s.Line, i, i+1)
 	if next := s.replying(session); next != nil {
 		return []Command{s.sendReply(next)}
@@ -51,7 +53,9 @@ func (s *State) onReplySent(e *Event, now time.Time) []Command {
 	return nil
 }
 
-func (s *State) settleReply(e *Event, now time.Time) {
+// settleReply says what became of a message, and asks a person where that is needed:
+// of those in order, since older histories asked nobody.
+func (s *State) settleReply(e *Event, r *Reply, now time.Time) {
 	m := s.Contact.Communication(e.CommunicationID)
 	if m == nil || e.Sent == nil {
 		return
@@ -64,7 +68,19 @@ func (s *State) settleReply(e *Event, now time.Time) {
 		m.advance(CommunicationSent, now)
 	case SendUnknown:
 		s.decide(now, DecisionUnknown, out.Reason, "Nobody knows whether the answer was sent ("+orElse(out.Detail, out.Reason)+")", d)
+		if r != nil {
+			s.unheard(r, "send_unknown", "nobody knows whether an answer in "+m.Name+" was sent: "+orElse(out.Detail, out.Reason), replyData(m, r), now)
+		}
 	default:
 		s.decide(now, DecisionFailed, out.Reason, "The answer could not be sent ("+orElse(out.Detail, out.Reason)+")", d)
+		if r != nil && r.fellSilent(out) {
+			s.unheard(r, ReasonAnswerFailed, "an answer in "+m.Name+" could not be sent: "+orElse(out.Detail, out.Reason), replyData(m, r), now)
+		}
 	}
+}
+
+func replyData(m *Communication, r *Reply) map[string]any {
+	d := commData(m)
+	d["session_id"], d["message_id"] = r.SessionID, r.MessageID
+	return d
 }

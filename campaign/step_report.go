@@ -3,7 +3,8 @@ package campaign
 import "time"
 
 // onDelivery: the provider reports on an opening or a message of a session. Of
-// messages inside a session only what did not arrive is told. Events of version
+// messages inside a session only what did not arrive is told, and what became of
+// those of which nobody knew. Events of version
 // 0.1 have no MessageID; what came with it is not done for them.
 func (s *State) onDelivery(e *Event, now time.Time) {
 	m := s.Contact.Communication(e.CommunicationID)
@@ -19,7 +20,7 @@ func (s *State) onDelivery(e *Event, now time.Time) {
 		return
 	}
 	if e.MessageID != "" && !m.opening(e.MessageID) {
-		s.decide(now, DecisionFailed, e.Delivery, "The answer was not delivered ("+orElse(e.Reason, e.Delivery)+")", messageData(m, e))
+		s.answerReported(m, e, now)
 		return
 	}
 	if e.Delivery != ReportFailed && (e.Delivery != ReportBounced || e.MessageID != "") { // a bounce comes back of what left

@@ -77,7 +77,7 @@ func (s *State) onAnswer(e *Event, now time.Time) []Command {
 		s.Inputs = append(s.Inputs, *e)
 	}
 	s.decide(now, DecisionMessage, "", who+excerpt(e.Content), messageData(m, e))
-	return s.reply(Reply{MessageID: e.MessageID, SessionID: e.SessionID, CommunicationID: m.ID}, e.Ordered)
+	return s.reply(Reply{MessageID: e.MessageID, SessionID: e.SessionID, CommunicationID: m.ID, Author: e.Author}, e.Ordered)
 }
 
 // provesLeft: whoever talks in a session knows that its opening has left.

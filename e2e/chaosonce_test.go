@@ -174,6 +174,7 @@ func (s *spoken) answers(people []string) (sent, unknown int) {
 	for _, name := range people {
 		if s.untilAnswered(name, "sent", "delivered", "unknown") == "unknown" {
 			s.untilTold(name, "unknown")
+			require.Equal(s.t, "needs_attention", s.contact(name)["status"])
 			unknown++
 		} else {
 			sent++

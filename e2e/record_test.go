@@ -65,6 +65,10 @@ func TestRecordHistories(t *testing.T) {
 		m.t, m.carillon.t, m.name = t, t, "answers-in-order"
 		inOrder(m)
 	})
+	t.Run("answers-before-a-person", func(t *testing.T) {
+		m.t, m.carillon.t, m.name = t, t, "answers-before-a-person"
+		unheard(m)
+	})
 	t.Run("continue-as-new", func(t *testing.T) { continueAsNew(t) })
 }
 
@@ -407,6 +411,33 @@ func inOrder(r *recorder) {
 	s.gets("Ann", 4, "three")
 	s.must(http.MethodPost, session+"/resolve", nil)
 	s.awaitStatus("Ann", "completed", 20*time.Second)
+	r.keepContact(s.scene, s.contact("Ann")["id"].(string), "")
+}
+
+// unheard: of two answers nobody knows whether they were sent; one is sent again by a
+// person, the other is reported. A third is refused, and left so.
+func unheard(r *recorder) {
+	l, _ := metaLine(r.t)
+	s := r.spoken(l, "Ann")
+	s.opens("Ann")
+	for n, end := range []func(){
+		func() { s.settles("Ann", "retry"); s.gets("Ann", 3, "On which day, Ann?") },
+		func() { s.reports(s.gets("Ann", 4, "Which day, please? You wrote: hm").id, "delivered") },
+	} {
+		s.always(&fault.Fault{Drop: true})
+		s.say(s.person["Ann"], []string{"yes", "hm"}[n])
+		s.awaitStatus("Ann", "needs_attention", patience)
+		s.always(nil)
+		end()
+		s.awaitStatus("Ann", "active", patience)
+	}
+	s.always(&fault.Fault{Status: http.StatusBadRequest, Body: fmt.Sprintf(metaProblem, 131009, "Parameter value is not valid")})
+	s.say(s.person["Ann"], "on 24.12.2026")
+	s.until("Ann", "aggregated", func(c doc) bool { return c["current_stage"] == "Done" })
+	s.awaitStatus("Ann", "needs_attention", patience)
+	s.always(nil)
+	s.settles("Ann", "skip")
+	s.awaitStatus("Ann", "completed", patience)
 	r.keepContact(s.scene, s.contact("Ann")["id"].(string), "")
 }
 

@@ -99,6 +99,18 @@ func (c conn) markMessage(ctx context.Context, id, delivery, providerMessageID, 
 	return c.waitsAgain(ctx, id)
 }
 
+// RenewMessage has a message wait for its next attempt.
+func (s *Store) RenewMessage(ctx context.Context, id string) error {
+	err := s.write(ctx, func(c conn) error {
+		n, err := c.exec(ctx, `update messages set delivery = 'pending', reason = '' where id = $1 and delivery in ('failed', 'unknown')`, id)
+		if err != nil || n == 0 {
+			return err
+		}
+		return c.waitsAgain(ctx, id)
+	})
+	return wrap(err, "renew message %s", id)
+}
+
 // failMessage ends a message that its workflow gave up, with what kept it waiting.
 func (c conn) failMessage(ctx context.Context, id, reason string) error {
 	n, err := c.exec(ctx, `update messages set delivery = 'failed', reason = case when reason = '' then $2 else reason end

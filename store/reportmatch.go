@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ type reportedSend struct {
 	SettledAt         *int64 `json:"settled_at"`
 	Delivery          string `json:"delivery"`
 	DeliveryAt        *int64 `json:"delivery_at"`
-	Message           string `json:"message"` // how far the message of a session is, as it shows it
+	Said              string `json:"said"`    // the id of the session's message
+	Message           string `json:"message"` // how far that is, as its session shows it
 	MessageReason     string `json:"message_reason"`
 
 	changed bool
@@ -58,6 +60,9 @@ func scanReportedSend(row scanner) (*reportedSend, error) {
 	v := &reportedSend{}
 	err := row.Scan(&v.ID, &v.ContactID, &v.CommunicationID, &v.SessionID, &v.IntegrationID, &v.CorrelationKey, &v.Channel, &v.Address, &v.CreatedAt,
 		&v.State, &v.ProviderMessageID, &v.Reason, &v.SettledAt, &v.Delivery, &v.DeliveryAt)
+	if v.Said = v.ID; v.reply() {
+		v.Said, _, _ = strings.Cut(v.ID, "#")
+	}
 	return v, err
 }
 
@@ -184,23 +189,32 @@ func (m *reporting) status(ctx context.Context, e *ProviderEvent, v *reportedSen
 		return err
 	}
 	proof := v.State == SendUnknown
+	old, err := m.superseded(ctx, e, v)
+	if err != nil {
+		return err
+	}
 	if e.Status != campaign.ReportOptOut {
 		when := micros(is.At)
 		v.Delivery, v.DeliveryAt, v.changed = is.Status, &when, true
+		m.settle(v, e)
+		m.breaks(e, v)
+	}
+	if old {
+		return nil
+	}
+	if e.Status != campaign.ReportOptOut {
 		v.Message = map[string]string{campaign.ReportBounced: campaign.ReportFailed}[is.Status]
 		v.Message, v.MessageReason = cmp.Or(v.Message, is.Status), ""
 		v.turned = v.turned || v.Message == campaign.ReportFailed || was.Status == campaign.ReportFailed || was.Status == campaign.ReportBounced
 		if v.Message == campaign.ReportFailed {
 			v.MessageReason = clean(cut(cmp.Or(e.Reason, e.Suppress)))
 		}
-		m.settle(v, e)
-		m.breaks(e, v)
 	}
-	if e.Status == campaign.ReportSent && !proof || v.reply() && (e.Status == campaign.ReportDelivered || e.Status == campaign.ReportRead) {
+	if !proof && (e.Status == campaign.ReportSent || v.reply() && (e.Status == campaign.ReportDelivered || e.Status == campaign.ReportRead)) {
 		return nil // its contact knows, or is not asked: the message shows it
 	}
 	return m.tell(e, campaign.Event{
-		Kind: campaign.EventDelivery, SessionID: v.SessionID, CommunicationID: v.CommunicationID, MessageID: v.ID, Delivery: e.Status, Reason: cut(cmp.Or(e.Reason, e.Suppress)),
+		Kind: campaign.EventDelivery, SessionID: v.SessionID, CommunicationID: v.CommunicationID, MessageID: v.Said, Delivery: e.Status, Reason: cut(cmp.Or(e.Reason, e.Suppress)),
 	})
 }
 
@@ -216,6 +230,21 @@ func (m *reporting) settle(v *reportedSend, e *ProviderEvent) {
 	if e.Status == campaign.ReportFailed {
 		v.State, v.Reason = SendFailed, cut(e.Reason)
 	}
+}
+
+// superseded reports that an event says of an attempt that it did not arrive, and a
+// person has had the message sent again since: that one is what the session shows.
+func (m *reporting) superseded(ctx context.Context, e *ProviderEvent, v *reportedSend) (bool, error) {
+	if !v.reply() || e.Status != campaign.ReportFailed && e.Status != campaign.ReportBounced {
+		return false, nil
+	}
+	attempt := 1
+	if _, number, ok := strings.Cut(v.ID, "#"); ok {
+		attempt, _ = strconv.Atoi(number) // ours, so it is one
+	}
+	var n int
+	err := m.c.one(ctx, `select count(*) from sends where id = $1`, []any{v.Said + "#" + strconv.Itoa(attempt+1)}, &n)
+	return n > 0, err
 }
 
 // reply reports that the message was said inside a session, not its opening.
@@ -271,13 +300,13 @@ func (m *reporting) write(ctx context.Context) error {
 		where sends.id = x.id`, rows); err != nil {
 		return err
 	}
-	if err := bulk(ctx, m.c, `update messages set delivery = x.message, reason = x.message_reason from `+d.rows("id text, message text, message_reason text")+`
-		where messages.id = x.id`, said); err != nil {
+	if err := bulk(ctx, m.c, `update messages set delivery = x.message, reason = x.message_reason from `+d.rows("said text, message text, message_reason text")+`
+		where messages.id = x.said`, said); err != nil {
 		return err
 	}
 	for _, v := range said {
 		if v.turned && v.reply() {
-			if err := m.c.waitsAgain(ctx, v.ID); err != nil {
+			if err := m.c.waitsAgain(ctx, v.Said); err != nil {
 				return err
 			}
 		}

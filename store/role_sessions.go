@@ -109,6 +109,9 @@ type Sessions interface {
 	// TurnTaken returns the output under the key, and whether there is one.
 	TurnTaken(ctx context.Context, contactID, key string) (json.RawMessage, bool, error)
 	MarkMessage(ctx context.Context, id, delivery, providerMessageID, reason string) error
+	// RenewMessage has a message that failed, or of which nobody knows, wait for its
+	// next attempt; one that is there by now stays as it is.
+	RenewMessage(ctx context.Context, id string) error
 	MoveMessage(ctx context.Context, id, toSession string) error // no error if there is no such message
 	// AddEvent commits an event and, if not nil, the message it carries. It returns
 	// what it added to the inbox: the event, and those that end the open sessions its

@@ -8,7 +8,7 @@ import (
 )
 
 // waitsAgain works out since when the contact of a message's session waits for a
-// person, once an operator's message has failed, or has arrived after all: what the
+// person, once an operator's message has failed, has arrived after all, or is sent again: what the
 // contact never got is no answer. It waits since the first of its messages after our
 // last word; where a person was given the session and has said nothing yet, since
 // before the message that failed.

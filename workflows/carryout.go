@@ -139,6 +139,7 @@ func (r *run) begun(ctx workflow.Context, c campaign.Command) {
 		}
 		f := Reply.start(ctx, providerCall(queue, r.in.CampaignID, "answer in "+name, 1), ReplyInput{
 			CampaignID: r.in.CampaignID, ContactID: r.in.ContactID, CommunicationID: c.CommunicationID, SessionID: c.SessionID, MessageID: c.MessageID,
+			Attempt: c.Attempt,
 		})
 		r.sel.AddFuture(f, func(f workflow.Future) {
 			r.arrive(campaign.Event{Kind: campaign.EventReplySent, CommunicationID: c.CommunicationID, MessageID: c.MessageID, Sent: sendOutcome(ctx, f)})

@@ -184,6 +184,7 @@ type ReplyInput struct {
 	CommunicationID string `json:"communication_id"`
 	SessionID       string `json:"session_id"`
 	MessageID       string `json:"message_id"`
+	Attempt         int    `json:"attempt,omitempty"` // how often a person has had it sent again
 }
 
 // TurnInput asks an agent for its answer to everything that was said in a

@@ -61,6 +61,7 @@ func testReports(t *testing.T, s *store.Store) {
 	kept = pages(t, 3, func(p store.Page) (store.List[store.ProviderEvent], error) { return s.ProviderEvents(ctx, "in_1", p) })
 	require.Empty(t, kept)
 	testReportsOfTheUnknown(t, m)
+	testReportsOfAttempts(t, m)
 	testReportsBeforeTheAnswer(t, m)
 	testLetters(t, m)
 	testReportsOfTheBroken(t, m)
@@ -99,6 +100,47 @@ func testReportsOfTheUnknown(t *testing.T, m *mailing) {
 	m.settle("u-5", store.SendRetry, "")
 	m.commit(m.event("u-5", "failed", 0))
 	require.Equal(t, store.SendRetry, m.row("u-5").State, "what failed may be tried again")
+}
+
+// testReportsOfAttempts: an answer of unknown outcome that a person has sent again
+// is one message with two rows of the ledger.
+func testReportsOfAttempts(t *testing.T, m *mailing) {
+	ctx := t.Context()
+	require.NoError(t, m.s.OpenSession(ctx, campaign.Session{ID: "ss_a", ContactID: m.contact.ID, CommunicationID: "a-1", IntegrationID: "in_1", Address: "a@example.com", Status: campaign.SessionOpen, CreatedAt: now}))
+	reply := func(v *store.Send) { v.SessionID, v.CommunicationID = "ss_a", "a-1" }
+	delivery := func(id string) string {
+		t.Helper()
+		session, err := m.s.Session(ctx, "ss_a")
+		require.NoError(t, err)
+		for _, one := range session.Messages {
+			if one.ID == id {
+				return one.Delivery
+			}
+		}
+		return ""
+	}
+	for _, id := range []string{"one", "two"} {
+		require.NoError(t, m.s.AddMessage(ctx, campaign.Message{ID: id, SessionID: "ss_a", Author: campaign.AuthorAgent, Delivery: "pending", At: now}))
+		m.send(id, reply)
+		m.settle(id, store.SendUnknown, "")
+		require.Equal(t, "unknown", delivery(id))
+	}
+	require.Equal(t, []string{"delivery delivered one"}, m.commit(m.event("one", "delivered", 0)), "a person is asked no more")
+	require.Equal(t, "delivered", delivery("one"))
+	require.Empty(t, m.commit(m.event("one", "read", 1)))
+
+	require.NoError(t, m.s.RenewMessage(ctx, "one"))
+	require.Equal(t, "read", delivery("one"), "it is there")
+	require.NoError(t, m.s.RenewMessage(ctx, "two"))
+	require.Equal(t, "pending", delivery("two"))
+	m.send("two#2", reply)
+	m.settle("two#2", store.SendSent, "pm-two")
+	require.NoError(t, m.s.MarkMessage(ctx, "two", "sent", "pm-two", ""))
+	require.Empty(t, m.commit(m.event("two", "failed", 0)), "the first attempt did not leave, the second did")
+	require.Equal(t, store.SendFailed, m.row("two").State)
+	require.Equal(t, "sent", delivery("two"))
+	require.Equal(t, []string{"delivery failed two"}, m.commit(m.event("two#2", "failed", 1)))
+	require.Equal(t, "failed", delivery("two"))
 }
 
 func testReportsBeforeTheAnswer(t *testing.T, m *mailing) {

@@ -59,6 +59,10 @@ func testWaiting(t *testing.T, s *store.Store) {
 	since(-1, "it may be there")
 	require.NoError(t, s.MarkMessage(ctx, "o4", "failed", "", "the provider says so"))
 	since(6, "and never was")
+	require.NoError(t, s.RenewMessage(ctx, "o4"))
+	since(-1, "it is sent again")
+	mark("o4", "failed")
+	since(6, "and fails again")
 
 	m := newMailing(t, s)
 	say("o5", campaign.AuthorOperator, 11)
