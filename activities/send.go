@@ -106,9 +106,12 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 	} else if err != nil {
 		return campaign.SendOutcome{}, notYet(err)
 	}
-	if p.silent() && greeting == "" {
+	if (p.silent() || greeting.HandOff || greeting.End.Ended()) && greeting.Content == "" {
 		out.Silent = true
-		return out, p.a.Store.OpenSession(ctx, *session)
+		if err := p.a.Store.OpenSession(ctx, *session); err != nil {
+			return campaign.SendOutcome{}, err
+		}
+		return out, p.conclude(ctx, &greeting, &out, session)
 	}
 	link, err := p.a.unsubscribeURL(ctx, &p.contact, p.delivery.Channel)
 	if err != nil {
@@ -132,8 +135,8 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		}
 		return *v, p.opened(ctx, *v, channels.Outbound{}, session)
 	}
-	if greeting != "" {
-		rendered.Body, rendered.HTML = greeting, false // an agent writes text
+	if greeting.Content != "" {
+		rendered.Body, rendered.HTML = greeting.Content, false // an agent writes text
 	}
 	to, err := channels.Address(&p.contact, p.delivery.Channel)
 	if missing, ok := errors.AsType[*channels.AddressError](err); ok { // no address is an outcome, not a failure
@@ -175,7 +178,10 @@ func (p *passage) open(ctx context.Context) (campaign.SendOutcome, error) {
 		}
 	}
 	result.SessionID, result.Queue, result.Timeout, result.OnDelivered, result.Turns = out.SessionID, out.Queue, out.Timeout, out.OnDelivered, out.Turns
-	return result, p.opened(ctx, result, message, session)
+	if err := p.opened(ctx, result, message, session); err != nil {
+		return campaign.SendOutcome{}, err
+	}
+	return result, p.conclude(ctx, &greeting, &result, session)
 }
 
 // opened writes the opening into its session, or closes a session that never began.
@@ -232,23 +238,6 @@ func (p *passage) fallsBack(ctx context.Context, reason string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// greeting is how the agent opens a session for which no opening is written
-// down; "" if one is, or the agent has nothing to say. It moves the session to
-// the state the agent is in then.
-func (p *passage) greeting(ctx context.Context, session *campaign.Session, turns campaign.Turns) (string, error) {
-	switch ch := p.delivery.Channel; {
-	case session == nil || turns == campaign.TurnsNone || p.delivery.Template != "":
-		return "", nil
-	case ch != campaign.Telegram && !ch.Voice():
-		return "", nil
-	}
-	answer, err := p.a.greet(ctx, p.agent, *session, p.a.now())
-	if answer.State != "" {
-		session.State = answer.State
-	}
-	return answer.Content, err
 }
 
 // silent reports that the session opens without a word: a person handles it,

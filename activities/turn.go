@@ -162,12 +162,18 @@ func (a *Activities) speak(ctx context.Context, agent campaign.Agent, id string,
 // maxTurnResults bounds what one turn may find out, as a result over REST is.
 const maxTurnResults = 16 << 10
 
-func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *campaign.Session, answer agents.Answer) (json.RawMessage, error) {
+// decided is what an agent made of its turn beside its words.
+func (a *Activities) decided(s *campaign.Session, answer *agents.Answer) campaign.TurnOutcome {
 	out := campaign.TurnOutcome{End: answer.End, HandOff: answer.HandOff, Reason: answer.Reason, Results: answer.Results}
 	if raw, err := json.Marshal(answer.Results); err != nil || len(raw) > maxTurnResults {
 		out.Results = nil
 		a.Log.Warn("results of a turn left out: over 16 KiB", "agent_id", s.AgentID, "session_id", s.ID)
 	}
+	return out
+}
+
+func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *campaign.Session, answer agents.Answer) (json.RawMessage, error) {
+	out := a.decided(s, &answer)
 	w := store.TurnWrite{ContactID: in.ContactID, Key: in.MessageID, SessionID: s.ID, State: answer.State, Results: out.Results, HandOff: answer.HandOff, Reason: answer.Reason}
 	if answer.Content != "" {
 		out.MessageID, out.Content, out.Ordered = "trn_"+in.MessageID, answer.Content, true
@@ -184,32 +190,4 @@ func (a *Activities) takeTurn(ctx context.Context, in *workflows.TurnInput, s *c
 		a.tell(ctx, granted) // who waited for the agent's place
 	}
 	return raw, err
-}
-
-// sendTime is what is left of an attempt for the provider after a greeting; with
-// less, the message might leave and nobody learn of it.
-const sendTime = 11 * time.Second
-
-// greet asks the agent how it opens a session; the same words for every attempt.
-// One that took its time is kept, and sent by the next attempt.
-func (a *Activities) greet(ctx context.Context, agent campaign.Agent, s campaign.Session, now time.Time) (agents.Answer, error) {
-	var answer agents.Answer
-	raw, ok, err := a.Store.TurnTaken(ctx, s.ContactID, s.ID)
-	if err == nil && !ok {
-		if answer, err = a.speak(ctx, agent, s.ID, s, now); err != nil {
-			return answer, err
-		}
-		if raw, err = json.Marshal(answer); err != nil {
-			return answer, fmt.Errorf("write the greeting of session %s: %w", s.ID, err)
-		}
-		raw, _, err = a.Store.TakeTurn(ctx, store.TurnWrite{ContactID: s.ContactID, Key: s.ID, Output: raw})
-		if end, ok := ctx.Deadline(); ok && err == nil && time.Until(end) < sendTime {
-			err = &agents.Failure{RetryAfter: time.Millisecond, Err: errors.New("the agent took its time to open the session; what it says is sent next")}
-		}
-	}
-	if err != nil {
-		return answer, err
-	}
-	answer = agents.Answer{}
-	return answer, json.Unmarshal(raw, &answer)
 }

@@ -22,6 +22,7 @@ import (
 type echo struct {
 	turns     int
 	answer    agents.Answer
+	exactly   bool // the answer is all it says
 	err       error
 	meanwhile func() // happens while it thinks
 }
@@ -40,6 +41,9 @@ func (e *echo) Speak(_ context.Context, t agents.Turn) (agents.Answer, error) {
 		e.meanwhile()
 	}
 	a := e.answer
+	if e.exactly {
+		return a, e.err
+	}
 	a.Content = fmt.Sprintf("%s, turn %d", t.Contact.Name, e.turns)
 	for _, m := range t.Said() {
 		a.Content += ", " + m.Content
@@ -195,6 +199,48 @@ func TestAnAgentOpensTheSessionWhereNothingIsWritten(t *testing.T) {
 	require.Equal(t, "asked", s.State)
 	require.Len(t, s.Messages, 1)
 	require.Equal(t, "John, turn 1", s.Messages[0].Content, "the same greeting for every attempt")
+}
+
+func TestWhatAnAgentDecidesInItsOpeningTurn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		answer agents.Answer
+		said   bool
+		mode   campaign.Mode
+	}{
+		{"a hand-off after a word", agents.Answer{Content: "One moment.", HandOff: true, Reason: "asked"}, true, campaign.ModeHuman},
+		{"a hand-off without a word", agents.Answer{HandOff: true, Reason: "the model refused to answer"}, false, campaign.ModeHuman},
+		{"an end, with what it has found out", agents.Answer{Content: "Wrong number.", End: campaign.SessionNotFound, Reason: "no such person", Results: campaign.Dict{"reached": []byte(`false`)}}, true, campaign.ModeAI},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d, e, _ := parlour(t)
+			ctx := t.Context()
+			e.answer, e.exactly = c.answer, true
+			_, err := d.store.CreateStage(ctx, campaign.Stage{ID: "st_tg", CampaignID: "cp", Name: "Telegram", Weight: 1, Delivery: campaign.Delivery{Channel: campaign.SIP, Agent: "ag"}})
+			require.NoError(t, err)
+			in := workflows.SendInput{
+				CampaignID: "cp", ContactID: d.contact.ID, Communication: campaign.Communication{ID: d.contact.ID + "-9", Name: "call", StageID: "st_tg", StageName: "Telegram"},
+				Verdict: campaign.Verdict{Outcome: campaign.GateGo, Alternative: "default", Channel: campaign.SIP, Queue: workflows.QueueOutbox},
+			}
+			for range 2 {
+				out, err := d.Activities.Send(ctx, in)
+				require.NoError(t, err)
+				require.Equal(t, campaign.SendSent, out.Outcome)
+				require.Equal(t, !c.said, out.Silent)
+				made := out.Opened
+				require.NotNil(t, made)
+				require.Equal(t, []any{c.answer.End, c.answer.HandOff, c.answer.Reason, len(c.answer.Results)}, []any{made.End, made.HandOff, made.Reason, len(made.Results)})
+			}
+			s, err := d.store.Session(ctx, campaign.SessionID(in.Communication.ID))
+			require.NoError(t, err)
+			require.Equal(t, c.mode, s.Mode)
+			require.Equal(t, c.mode == campaign.ModeHuman, s.WaitingSince != nil)
+			require.Equal(t, c.said, len(s.Messages) == 1)
+			require.Len(t, s.Results, len(c.answer.Results))
+		})
+	}
 }
 
 func TestAFallbackIsTakenWhenTheProviderRefuses(t *testing.T) {

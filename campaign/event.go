@@ -176,18 +176,21 @@ const (
 
 // SendOutcome is how a send ended.
 type SendOutcome struct {
-	Outcome           string     `json:"outcome"`
-	SessionID         string     `json:"session_id,omitempty"`
-	Queue             string     `json:"queue,omitempty"` // where answers of the session are sent
-	ProviderMessageID string     `json:"provider_message_id,omitempty"`
-	Silent            bool       `json:"silent,omitempty"` // the session is open, nothing was said yet
-	Timeout           Duration   `json:"timeout,omitempty"`
-	OnDelivered       bool       `json:"on_delivered,omitempty"` // a notification that completes when delivered
-	Turns             Turns      `json:"turns,omitempty"`        // how the session's agent comes to speak
-	Until             *time.Time `json:"until,omitempty"`
-	Hold              *Hold      `json:"hold,omitempty"`
-	Reason            string     `json:"reason,omitempty"`
-	Detail            string     `json:"detail,omitempty"`
+	Outcome           string   `json:"outcome"`
+	SessionID         string   `json:"session_id,omitempty"`
+	Queue             string   `json:"queue,omitempty"` // where answers of the session are sent
+	ProviderMessageID string   `json:"provider_message_id,omitempty"`
+	Silent            bool     `json:"silent,omitempty"` // the session is open, nothing was said yet
+	Timeout           Duration `json:"timeout,omitempty"`
+	OnDelivered       bool     `json:"on_delivered,omitempty"` // a notification that completes when delivered
+	Turns             Turns    `json:"turns,omitempty"`        // how the session's agent comes to speak
+	// Opened is what the agent made of its turn to open the session, beside its words.
+	// Older histories have none.
+	Opened *TurnOutcome `json:"opened,omitempty"`
+	Until  *time.Time   `json:"until,omitempty"`
+	Hold   *Hold        `json:"hold,omitempty"`
+	Reason string       `json:"reason,omitempty"`
+	Detail string       `json:"detail,omitempty"`
 }
 
 // TurnOutcome is what an agent made of its turn. The zero value says nothing.

@@ -169,7 +169,13 @@ func (s *State) sent(m *Communication, out *SendOutcome, now time.Time) {
 	if out.Timeout > 0 {
 		o.Deadline = now.Add(time.Duration(out.Timeout))
 	}
+	if out.Opened != nil {
+		o.Results = out.Opened.Results
+	}
 	s.Open = append(s.Open, o)
+	if out.Opened != nil {
+		s.conclude(&o, m, out.Opened, now)
+	}
 }
 
 // refused plans a communication anew that the provider did not take: the gate

@@ -95,6 +95,13 @@ func (s *State) onTurned(e *Event, now time.Time) []Command {
 	if t.MessageID != "" {
 		cmds = s.onAnswer(&Event{SessionID: o.SessionID, MessageID: t.MessageID, Author: AuthorAgent, Content: t.Content, Ordered: t.Ordered}, now)
 	}
+	s.conclude(o, m, t, now)
+	return cmds
+}
+
+// conclude does what an agent decided in its turn: people are given the session, or it
+// ends.
+func (s *State) conclude(o *Open, m *Communication, t *TurnOutcome, now time.Time) {
 	if t.HandOff {
 		d := commData(m)
 		d["session_id"] = o.SessionID
@@ -103,7 +110,6 @@ func (s *State) onTurned(e *Event, now time.Time) []Command {
 	if t.End.Ended() && !s.isClosing(o) {
 		s.Closing = append(s.Closing, Closing{SessionID: o.SessionID, CommunicationID: m.ID, Status: t.End, Reason: t.Reason})
 	}
-	return cmds
 }
 
 // askAgain keeps a message waiting for its turn unless a newer one does.

@@ -35,7 +35,7 @@ func TestRecordHistories(t *testing.T) {
 		"happy": happy, "reply": reply, "late-reply": lateReply, "refused-and-retried": refused, "paused-and-resumed": paused,
 		"stopped": stopped, "reimport-of-completed": reimport, "strategy-error-and-retry": strategyError, "slow-strategy": slowStrategy,
 		"agent-busy": agentBusy, "agent-turns": agentTurns, "agent-stopped": agentStopped, "changes-hands": changesHands,
-		"taken-over-in-turn": takenOver,
+		"taken-over-in-turn": takenOver, "decided-at-once": decided,
 	}
 	r := newRecorder(t, dev(t, private), "")
 	for name, play := range scenarios {
@@ -412,6 +412,16 @@ func inOrder(r *recorder) {
 	s.must(http.MethodPost, session+"/resolve", nil)
 	s.awaitStatus("Ann", "completed", 20*time.Second)
 	r.keepContact(s.scene, s.contact("Ann")["id"].(string), "")
+}
+
+// decided: an agent hands over, or ends, in the turn in which it opens the session.
+func decided(r *recorder) {
+	system := webhooktest.New(r.t, turnsKey)
+	system.Answer = openingSystem
+	s := r.chats(r.name, doc{"kind": "webhook", "settings": doc{"url": system.URL}, "secrets": doc{"signing_key": turnsKey}}, doc{"channel": "telegram"}, "Ann", "Ben")
+	s.decidesAtOnce()
+	r.keepContact(s, s.contact("Ann")["id"].(string), "")
+	r.keepContact(s, s.awaitStatus("Ben", "completed", patience)["id"].(string), "-ended")
 }
 
 // unheard: of two answers nobody knows whether they were sent; one is sent again by a

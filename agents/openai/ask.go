@@ -41,9 +41,7 @@ func (c *conversation) once(ctx, outer context.Context) (*sdk.ChatCompletionChoi
 	p := sdk.ChatCompletionNewParams{
 		Model:    c.set.model,
 		Messages: slices.Concat([]sdk.ChatCompletionMessageParamUnion{sdk.SystemMessage(c.system)}, transcript(c.turn.Session.Messages, c.room), c.added),
-	}
-	if !c.opening {
-		p.Tools = c.tools
+		Tools:    c.tools,
 	}
 	if c.set.temperature != nil {
 		p.Temperature = sdk.Float(*c.set.temperature)

@@ -38,7 +38,7 @@ func (c *conversation) calls(ctx context.Context, list []sdk.ChatCompletionMessa
 		switch {
 		case i >= maxCalls:
 			return out, true
-		case !known(r.name) || r.name == toolState && len(c.agent.States) < 2 || c.opening:
+		case !known(r.name) || r.name == toolState && len(c.agent.States) < 2:
 			r.name, r.arguments, r.text = "unknown", "{}", "Error: there is no such tool."
 		case json.Unmarshal([]byte(r.arguments), &arguments) != nil:
 			r.arguments, r.text = "{}", "Error: the arguments are not a JSON object. Call it again."

@@ -48,8 +48,8 @@ func (s *speaker) prompt(ctx context.Context, t *agents.Turn, state *campaign.Ag
 		if m := &t.Session.Messages[0]; m.Author == campaign.AuthorAgent && strings.TrimSpace(m.Content) == "" {
 			part("- The contact has received a first message, a template of the company, whose text is not shown here. Do not greet them again.")
 		}
-		part("- Call hand_off when the contact asks for a person or you cannot help, and end_conversation when the aim is reached or there is nothing more to say.")
 	}
+	part("- Call hand_off when the contact asks for a person or you cannot help, and end_conversation when the aim is reached or there is nothing more to say.")
 	return b.String(), nil
 }
 

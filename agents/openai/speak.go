@@ -163,12 +163,8 @@ func (c *conversation) toPerson(reason string) bool {
 	return true
 }
 
-// giveUp hands the session to a person. An opening has nobody to hand over to: a
-// person must look at the agent.
+// giveUp hands the session to a person.
 func (c *conversation) giveUp(reason string) (agents.Answer, error) {
-	if c.opening {
-		return agents.Answer{}, broken("the agent %s cannot open the session: %s", c.agent.Name, reason)
-	}
 	c.toPerson(reason)
 	return c.out, nil
 }
