@@ -83,16 +83,18 @@ func TestWhatMetaAsksFor(t *testing.T) {
 		require.Empty(t, fake.Refused())
 	})
 
-	t.Run("an answer that comes after the 24 hours is not sent, and says why", func(t *testing.T) {
+	t.Run("an answer that comes after the 24 hours is not sent, and a person learns why", func(t *testing.T) {
 		s := s.at(t)
 		s.opens("Ann")
 		later.Store(int64(25 * time.Hour))
 		fake.Post(metatest.Text("wamid.late", strings.TrimPrefix(s.person["Ann"], "+"), "yes", time.Now())) // before Meta's clock went on
 		s.until("Ann", "told", func(doc) bool { return len(fake.Refused()) > 0 })
 		require.Contains(t, fake.Refused()[0], "more than 24 hours")
-		s.untilTold("Ann", "failed")
+		s.untilTold("Ann", "attention")
+		const why = "policy 131047: Meta: Message failed to send because more than 24 hours"
 		told := s.story("Ann")
-		require.Contains(t, told[len(told)-1], "failed: The answer could not be sent (policy 131047: Meta: Message failed to send because more than 24 hours")
+		require.Contains(t, told[len(told)-2], "failed: The answer could not be sent ("+why)
+		require.Contains(t, told[len(told)-1], "attention: Needs attention: an answer in Talk could not be sent: "+why)
 	})
 }
 
