@@ -25,7 +25,7 @@ func (a *Activities) asked(ctx context.Context, agent *campaign.Agent, turnID st
 }
 
 func (a *Activities) askedInVain(ctx context.Context, agent *campaign.Agent, turnID string, f *agents.Failure) {
-	since, show := a.silences.failed(agent.ID, turnID, a.now())
+	since, show := a.silences.failed(agent.ID, turnID, agent.Status != campaign.AgentRunning, a.now())
 	if !show {
 		return
 	}

@@ -68,7 +68,7 @@ func (a *Activities) pauseBroken(ctx context.Context, m *channels.Outbound, f *c
 			}
 		}
 	}
-	if m.Delivery.Integration == "" {
+	if m.Delivery.Integration == "" || f.Code == wrongProvider { // others use it rightly
 		return "", "", nil
 	}
 	i, err := a.pauseIntegration(ctx, m, f, why)

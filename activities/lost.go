@@ -31,7 +31,7 @@ const (
 type losses struct {
 	mu      sync.Mutex
 	looked  bool              // the first pass is over
-	cursors map[string]string // in each campaign's list of overdue contacts
+	cursors map[string]string // in each campaign's lists of overdue contacts
 }
 
 // findLost finds contacts whose workflow is gone (terminated, canceled before its
@@ -82,8 +82,10 @@ func (a *Activities) findOverdue(ctx context.Context) error {
 			return err
 		}
 		for i := range page.Items {
-			if err := a.overdueOf(ctx, page.Items[i].ID); err != nil {
-				return err
+			for _, status := range []campaign.ContactStatus{campaign.ContactActive, campaign.ContactNeedsAttention} {
+				if err := a.overdueOf(ctx, page.Items[i].ID, status); err != nil {
+					return err
+				}
 			}
 		}
 		if cursor = page.Next; cursor == "" {
@@ -94,21 +96,22 @@ func (a *Activities) findOverdue(ctx context.Context) error {
 
 // overdueOf looks at some of a campaign's overdue contacts in every pass, those
 // first that wait the longest.
-func (a *Activities) overdueOf(ctx context.Context, campaignID string) error {
-	page, err := a.Store.Contacts(ctx, store.ContactFilter{CampaignID: campaignID, Status: campaign.ContactActive, OverdueSince: a.now().Add(-overdueBy)},
-		store.Page{Limit: overdueSize, Cursor: a.losses.cursors[campaignID]})
+func (a *Activities) overdueOf(ctx context.Context, campaignID string, status campaign.ContactStatus) error {
+	list := campaignID + "/" + string(status)
+	page, err := a.Store.Contacts(ctx, store.ContactFilter{CampaignID: campaignID, Status: status, OverdueSince: a.now().Add(-overdueBy)},
+		store.Page{Limit: overdueSize, Cursor: a.losses.cursors[list]})
 	if err != nil {
 		return err
 	}
 	if a.losses.cursors == nil {
 		a.losses.cursors = map[string]string{}
 	}
-	if a.losses.cursors[campaignID] = page.Next; page.Next == "" {
-		delete(a.losses.cursors, campaignID)
+	if a.losses.cursors[list] = page.Next; page.Next == "" {
+		delete(a.losses.cursors, list)
 	}
 	for i := range page.Items {
 		c := &page.Items[i]
-		if c.StartedAt == nil || a.now().Sub(c.UpdatedAt) < overdueBy {
+		if c.StartedAt == nil || c.Attention.Holds() || a.now().Sub(c.UpdatedAt) < overdueBy {
 			continue
 		}
 		run, launched, err := a.Store.RunOf(ctx, c.ID)
@@ -134,7 +137,7 @@ func (a *Activities) overdueOf(ctx context.Context, campaignID string) error {
 func (a *Activities) lost(ctx context.Context, workflowID, runID, status string) error {
 	campaignID, contactID, _ := strings.Cut(workflowID, "/")
 	c, err := a.Store.Contact(ctx, campaignID, contactID)
-	if isNotFound(err) || err == nil && (c.Status.Ended() || c.Attention != nil) {
+	if isNotFound(err) || err == nil && (c.Status.Ended() || c.Attention.Holds()) {
 		return nil
 	}
 	if err != nil {

@@ -34,8 +34,8 @@ type outage struct {
 }
 
 // failed counts a refusal and says since when nothing is taken, and whether that
-// is to be shown now.
-func (o *outages) failed(who, messageID string, now time.Time) (since time.Time, show bool) {
+// is to be shown now: also again, if somebody has set back what was shown.
+func (o *outages) failed(who, messageID string, visible bool, now time.Time) (since time.Time, show bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	v := o.of[who]
@@ -47,7 +47,7 @@ func (o *outages) failed(who, messageID string, now time.Time) (since time.Time,
 		o.of[who] = v
 	}
 	if v.shown {
-		return v.since, false
+		return v.since, !visible
 	}
 	v.tries[messageID]++
 	v.shown = v.tries[messageID] >= awayTries || now.Sub(v.since) >= awayTime
@@ -81,7 +81,7 @@ var errAsItIs = errors.New("as it is")
 // refusedForNow counts a message that its provider did not take and that is sent
 // again, and shows on the integration when that goes on. What others found stays.
 func (a *Activities) refusedForNow(ctx context.Context, m *channels.Outbound, r *route, f *channels.Failure) {
-	since, show := a.outages.failed(r.integration.ID, m.ID, a.now())
+	since, show := a.outages.failed(r.integration.ID, m.ID, r.integration.Paused || r.integration.Status == "error", a.now())
 	if !show {
 		return
 	}

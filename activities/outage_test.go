@@ -102,6 +102,15 @@ func TestWhatIsAnOutage(t *testing.T) {
 			r.failure = channels.Fail(channels.Recipient, "550", "no such mailbox")
 			require.Equal(d.t, campaign.SendFailed, d.ends(d.another(2)))
 		}},
+		{"somebody sets it back, and it goes on", "error", func(d *desk, _ *refusing) {
+			in := d.another(1)
+			for d.integration().Status != "error" {
+				d.notTaken(in)
+			}
+			_, err := d.store.UpdateIntegration(d.t.Context(), "in", func(i *campaign.Integration) error { i.Status, i.StatusMessage = "ok", ""; return nil })
+			require.NoError(d.t, err)
+			d.notTaken(in)
+		}},
 		{"what a person was told before stays", "error the key", func(d *desk, r *refusing) {
 			_, err := d.store.UpdateIntegration(d.t.Context(), "in", func(i *campaign.Integration) error { i.Status, i.StatusMessage = "error", "the key"; return nil })
 			require.NoError(d.t, err)

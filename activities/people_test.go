@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/campaign"
+	"carillon/store"
 	"carillon/workflows"
 )
 
@@ -51,6 +52,21 @@ func TestAReplyThatWaitsSaysWhy(t *testing.T) {
 	require.NoError(t, err)
 	m = d.message(in.SessionID, "ans_1")
 	require.Equal(t, [2]string{"sent", ""}, [2]string{m.Delivery, m.Reason})
+}
+
+// A person has an answer sent again just as its provider tells that it was sent.
+func TestAnAnswerThatWasSentIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	d, in := opened(t)
+	first, err := d.Reply(t.Context(), in)
+	require.NoError(t, err)
+	again := in
+	again.Attempt = 1
+	out, err := d.Reply(t.Context(), again)
+	require.NoError(t, err)
+	require.Equal(t, [2]string{campaign.SendSent, first.ProviderMessageID}, [2]string{out.Outcome, out.ProviderMessageID})
+	_, err = d.store.SendRow(t.Context(), "ans_1#2")
+	require.ErrorIs(t, err, store.ErrNotFound, "it was not tried")
 }
 
 func TestASessionThatIsHandledDoesNotEndByTime(t *testing.T) {

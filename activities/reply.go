@@ -2,11 +2,13 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"carillon/campaign"
 	"carillon/channels"
+	"carillon/store"
 	"carillon/workflows"
 )
 
@@ -64,6 +66,11 @@ func (a *Activities) answer(ctx context.Context, in *workflows.ReplyInput, m cha
 	}
 	if unsent {
 		if in.Attempt > 0 {
+			if before, err := a.Store.SendRow(ctx, attemptID(in.MessageID, in.Attempt-1)); err == nil && before.State == store.SendSent {
+				return campaign.SendOutcome{Outcome: campaign.SendSent, ProviderMessageID: before.ProviderMessageID}, nil // its provider told meanwhile
+			} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return campaign.SendOutcome{}, err
+			}
 			if err := a.Store.RenewMessage(ctx, in.MessageID); err != nil {
 				return campaign.SendOutcome{}, err
 			}

@@ -153,7 +153,7 @@ type RowSettle struct {
 func NewState(c Contact) State {
 	s := State{Contact: c}
 	s.takeUnheard(c.Attention)
-	if c.Attention != nil && c.Attention.MessageID == "" {
+	if c.Attention.Holds() {
 		s.Trouble = &Trouble{Attention: *c.Attention, Kind: TroubleSend}
 		s.Trouble.More = nil
 		switch c.Attention.Reason {

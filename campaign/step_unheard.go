@@ -25,6 +25,10 @@ func (u *Unheard) attention() Attention {
 	}
 }
 
+// Holds reports that the contact waits for the person who looks at it: an answer
+// that may not have arrived holds nothing up. It may be nil.
+func (a *Attention) Holds() bool { return a != nil && a.MessageID == "" }
+
 // attention is what a person must look at, what keeps the contact waiting first;
 // nil if there is nothing.
 func (s *State) attention() *Attention {

@@ -170,10 +170,15 @@ func (s *Store) DropMemos(ctx context.Context, before time.Time) error {
 func (s *Store) LostRun(ctx context.Context, contactID, runID string, a campaign.Attention, d campaign.Decision) error {
 	err := s.write(ctx, func(c conn) error {
 		r, err := c.lockContact(ctx, contactID)
-		if err != nil || r.contact.Status.Ended() || r.contact.Attention != nil || r.runID != "" && r.runID != runID {
+		if err != nil || r.contact.Status.Ended() || r.contact.Attention.Holds() || r.runID != "" && r.runID != runID {
 			return err
 		}
 		before := r.contact.Clone()
+		if was := r.contact.Attention; was != nil { // an answer that nobody may have heard still has to be looked at
+			first := *was
+			first.More = nil
+			a.More = append([]campaign.Attention{first}, was.More...)
+		}
 		r.contact.Status, r.contact.Attention, r.contact.NextActionAt = campaign.ContactNeedsAttention, &a, nil
 		r.touch(a.Since)
 		return c.saveContact(ctx, &before, &r, []campaign.Decision{d})

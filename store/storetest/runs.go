@@ -161,9 +161,25 @@ func testMemos(t *testing.T, s *store.Store, id string) {
 		return c.Attention
 	}
 	require.Nil(t, attention("run-2"), "a newer one goes on")
-	require.NotNil(t, attention("run-3"))
-
 	c, err := s.ContactByID(ctx, id)
+	require.NoError(t, err)
+	unheard := campaign.Attention{Reason: "send_unknown", SessionID: "se_1", MessageID: "trn_1", Since: now}
+	second := campaign.Attention{Reason: campaign.ReasonAnswerFailed, SessionID: "se_1", MessageID: "trn_2", Since: now}
+	shown := unheard
+	shown.More = []campaign.Attention{second}
+	c.Status, c.Attention = campaign.ContactNeedsAttention, &shown
+	require.NoError(t, s.Record(ctx, store.Recording{ContactID: id, RunID: "run-3", Revision: 1, Contact: c, Now: now}))
+	for range 2 { // and once
+		a := attention("run-3")
+		require.Equal(t, "no_workflow", a.Reason, "an answer that nobody may have heard holds nothing up, so the run was missed")
+		var before []string
+		for _, v := range a.More {
+			before = append(before, v.Reason+" "+v.MessageID)
+		}
+		require.Equal(t, []string{"send_unknown trn_1", "answer_failed trn_2"}, before)
+	}
+
+	c, err = s.ContactByID(ctx, id)
 	require.NoError(t, err)
 	memo := func() bool {
 		require.NoError(t, s.DropMemos(ctx, now.Add(time.Hour)))
@@ -173,7 +189,7 @@ func testMemos(t *testing.T, s *store.Store, id string) {
 	}
 	require.True(t, memo(), "the contact has not ended")
 	c.Status, c.EndedAt = campaign.ContactStopped, &kept
-	require.NoError(t, s.Record(ctx, store.Recording{ContactID: id, RunID: "run-3", Revision: 1, Contact: c, Now: now}))
+	require.NoError(t, s.Record(ctx, store.Recording{ContactID: id, RunID: "run-3", Revision: 2, Contact: c, Now: now}))
 	require.False(t, memo())
 }
 
