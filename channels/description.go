@@ -81,15 +81,6 @@ func Window(ch campaign.Channel) time.Duration {
 	return 0
 }
 
-// WindowClosed is the failure of a free text outside WhatsApp's window: the
-// contact was heard last at a moment, or never.
-func WindowClosed(heard time.Time) *Failure {
-	if heard.IsZero() {
-		return Fail(Policy, "window_closed", "the contact has not written yet: only a template may be sent")
-	}
-	return Fail(Policy, "window_closed", "the contact last wrote more than 24 hours ago: only a template may be sent")
-}
-
 // deliveryFields describes every field a delivery may have.
 var deliveryFields = map[string]Field{
 	"integration":    {Label: "Integration", Hint: "Whose account sends; not needed in outbox mode."},

@@ -6,17 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"carillon/channels"
 )
 
-const (
-	// maxText is WhatsApp's limit of a free text, in characters.
-	maxText = 4096
-	// margin is what a message may take on its way.
-	margin = time.Minute
-)
+// margin is what a message may take on its way.
+const margin = time.Minute
 
 type request struct {
 	Receiver  receiver  `json:"receiver"`
@@ -65,8 +60,8 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	if strings.Trim(m.To, "+0123456789 ()-") != "" || m.To == "" {
 		return nil, channels.Fail(channels.Recipient, "no_number", "%q is no phone number", m.To)
 	}
-	if long := checkText(m.Body); long != nil {
-		return nil, long
+	if err := channels.WhatsAppText(m.Body); err != nil {
+		return nil, channels.Classify(err)
 	}
 	r := request{Receiver: receiver{[]contact{{"phonenumber", number(m.To)}}}, Reference: m.CorrelationKey}
 	switch {
@@ -90,19 +85,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 }
 
 // CheckText implements [channels.TextChecker].
-func (Provider) CheckText(text string) error {
-	if f := checkText(text); f != nil {
-		return f
-	}
-	return nil
-}
-
-func checkText(text string) *channels.Failure {
-	if n := utf8.RuneCountInString(text); n > maxText {
-		return channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
-	}
-	return nil
-}
+func (Provider) CheckText(text string) error { return channels.WhatsAppText(text) }
 
 // number is a phone number as Bird wants it: + and digits.
 func number(text string) string {

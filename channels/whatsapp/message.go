@@ -8,18 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"carillon/channels"
 )
 
-const (
-	// maxText is how long a free text may be, in characters:
-	// https://developers.facebook.com/docs/whatsapp/cloud-api/messages/text-messages
-	maxText = 4096
-	// margin is what a message may take on its way.
-	margin = time.Minute
-)
+// margin is what a message may take on its way.
+const margin = time.Minute
 
 type request struct {
 	Product     string    `json:"messaging_product"`
@@ -77,8 +71,8 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 	if r.To == "" {
 		return nil, channels.Fail(channels.Recipient, "no_number", "%q is no phone number", m.To)
 	}
-	if long := checkText(m.Body); long != nil {
-		return nil, long
+	if err := channels.WhatsAppText(m.Body); err != nil {
+		return nil, channels.Classify(err)
 	}
 	if m.Reply {
 		if m.Heard.IsZero() || s.now().After(m.Heard.Add(channels.WhatsAppWindow-margin)) {
@@ -100,19 +94,7 @@ func (s *sender) compose(m channels.Outbound) ([]byte, *channels.Failure) {
 }
 
 // CheckText implements [channels.TextChecker].
-func (Provider) CheckText(text string) error {
-	if f := checkText(text); f != nil {
-		return f
-	}
-	return nil
-}
-
-func checkText(text string) *channels.Failure {
-	if n := utf8.RuneCountInString(text); n > maxText {
-		return channels.Fail(channels.Invalid, "too_long", "the text has %d characters; WhatsApp takes %d", n, maxText)
-	}
-	return nil
-}
+func (Provider) CheckText(text string) error { return channels.WhatsAppText(text) }
 
 func encode(r *request) ([]byte, *channels.Failure) {
 	b, err := json.Marshal(r)
